@@ -1,0 +1,79 @@
+//! Files of the state directory and key files: written whole or not at all, and for the owner's eyes only.
+//!
+//! A file is written beside its place, synced, and renamed onto it, so a crash leaves the old one or the new one. Nothing
+//! here holds key material but the owner's own key files, which the customer asked for.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+/// A file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} cannot be {action}: {reason}")]
+pub struct FileError {
+    path: String,
+    action: &'static str,
+    reason: io::Error,
+}
+
+impl FileError {
+    pub(crate) fn new(path: &Path, action: &'static str, reason: io::Error) -> Self {
+        Self { path: path.display().to_string(), action, reason }
+    }
+
+    /// What the system says.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.reason.kind()
+    }
+}
+
+/// Reads a file of at most `limit` bytes.
+pub(crate) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
+    let failed = |reason| FileError::new(path, "read", reason);
+    let length = std::fs::metadata(path).map_err(failed)?.len();
+    if length > limit as u64 {
+        let reason = format!("it has {length} bytes where at most {limit} are expected");
+        return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, reason)));
+    }
+    std::fs::read(path).map_err(failed)
+}
+
+/// Makes a directory and those above it, for the owner only.
+pub(crate) fn make_directory(path: &Path) -> Result<(), FileError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|reason| FileError::new(path, "made", reason))
+}
+
+/// Replaces a file atomically (mode 0600), and is back only when it is on disk.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    let failed = |reason| FileError::new(path, "written", reason);
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.new", std::process::id()));
+    let beside = Path::new(&beside);
+    let write = || -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(beside)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        std::fs::rename(beside, path)?;
+        match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+            _ => Ok(()),
+        }
+    };
+    write().map_err(|reason| {
+        let _ = std::fs::remove_file(beside);
+        failed(reason)
+    })
+}
+
+/// Writes a file that must not be there yet (mode 0600): a key is never overwritten.
+pub(crate) fn create(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    let failed = |reason| FileError::new(path, "written", reason);
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)
+}

@@ -1,0 +1,292 @@
+//! HTTPS: one client for the parent's paths, and the endpoint below it that the revocation client uses as well.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cofferdam_wire::id::{KeyId, Nonce};
+use cofferdam_wire::import::ReceiptBundle;
+use cofferdam_wire::owner_request::OwnerRequest;
+use cofferdam_wire::{cbor, context, limits};
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::{Certificate, RequestBuilder, Url};
+
+use super::{CallError, Parent, problem};
+use crate::crypto::signing::SigningKey;
+
+const CBOR: &str = "application/cbor";
+/// An operation may wait to its deadline for a lease, and a little for the way.
+const OPERATION: Duration = Duration::from_millis(limits::DEADLINE_MAX_MS + 30_000);
+/// Everything else.
+const ORDINARY: Duration = Duration::from_secs(30);
+const CONNECT: Duration = Duration::from_secs(10);
+/// Most bytes of an answer that are read as an error.
+const PROBLEM: usize = 16 * 1024;
+/// A list of receipts: a thousand and some.
+const LIST: usize = 32 * 1024 * 1024;
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Not an https address of a host.
+    #[error("\"{url}\" is not an address of the form https://HOST[:PORT]")]
+    Url {
+        /// What was given.
+        url: String,
+    },
+    /// The extra root is no PEM certificate.
+    #[error("the extra TLS root for {url} is not a certificate in PEM")]
+    Certificate {
+        /// For whom it was given.
+        url: String,
+    },
+    /// TLS cannot be set up, for example since the system has no roots and none was given.
+    #[error("TLS to {url} cannot be set up: {reason}")]
+    Tls {
+        /// For whom.
+        url: String,
+        /// What the library says.
+        reason: String,
+    },
+}
+
+/// An HTTPS server by its address, with an optional TLS root beside those of the system.
+#[derive(Clone)]
+pub struct HttpsEndpoint {
+    base: Url,
+    http: reqwest::Client,
+}
+
+impl HttpsEndpoint {
+    /// For `https://HOST[:PORT]`.
+    pub fn new(url: &str, extra_root_pem: Option<&str>) -> Result<Self, ClientError> {
+        Self::build(url, extra_root_pem, |builder| builder)
+    }
+
+    /// The same, speaking HTTP/1.1 only: a connection that will be upgraded.
+    pub(super) fn http1(url: &str, extra_root_pem: Option<&str>) -> Result<Self, ClientError> {
+        Self::build(url, extra_root_pem, reqwest::ClientBuilder::http1_only)
+    }
+
+    fn build(
+        url: &str,
+        extra_root_pem: Option<&str>,
+        adjust: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<Self, ClientError> {
+        let base = https_origin(url).ok_or_else(|| ClientError::Url { url: url.to_owned() })?;
+        // The first to come sets the process's TLS library; if the program has chosen one already, that one stays.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .https_only(true)
+            .connect_timeout(CONNECT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("cofferdam/", env!("CARGO_PKG_VERSION")));
+        if let Some(pem) = extra_root_pem {
+            let refused = || ClientError::Certificate { url: url.to_owned() };
+            let roots = Certificate::from_pem_bundle(pem.as_bytes()).map_err(|_| refused())?;
+            if roots.is_empty() {
+                return Err(refused());
+            }
+            builder = builder.tls_certs_merge(roots);
+        }
+        let http = adjust(builder)
+            .build()
+            .map_err(|error| ClientError::Tls { url: url.to_owned(), reason: innermost(&error) })?;
+        Ok(Self { base, http })
+    }
+
+    /// `HOST[:PORT]`, as a key's revocation data names it.
+    pub fn host(&self) -> String {
+        let host = self.base.host_str().unwrap_or_default();
+        self.base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    /// The address without a path.
+    pub fn origin(&self) -> String {
+        self.base.as_str().trim_end_matches('/').to_owned()
+    }
+
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+        self.http.get(self.at(path))
+    }
+
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
+        self.http.post(self.at(path))
+    }
+
+    fn at(&self, path: &str) -> Url {
+        self.base.join(path).expect("invariant: paths are ours, and the base is an origin")
+    }
+
+    /// Sends, and reads an answer of at most `limit` bytes.
+    pub(crate) async fn exchange(&self, request: RequestBuilder, limit: usize) -> Result<Vec<u8>, CallError> {
+        self.exchange_within(request, limit, ORDINARY).await
+    }
+
+    async fn exchange_within(
+        &self,
+        request: RequestBuilder,
+        limit: usize,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, CallError> {
+        let unreachable = |error: &reqwest::Error| self.unreachable(error);
+        let mut response = request.timeout(timeout).send().await.map_err(|error| unreachable(&error))?;
+        let status = response.status();
+        let limit = if status.is_success() { limit } else { PROBLEM };
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
+            if body.len() + chunk.len() > limit {
+                let what = format!("with more than {limit} bytes");
+                return Err(CallError::Answer { url: self.origin(), what });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if status.is_success() { Ok(body) } else { Err(problem::read(&self.origin(), status.as_u16(), &body)) }
+    }
+
+    pub(super) fn unreachable(&self, error: &reqwest::Error) -> CallError {
+        let reason = if error.is_timeout() { "no answer in time".to_owned() } else { innermost(error) };
+        CallError::Unreachable { url: self.origin(), reason }
+    }
+}
+
+/// The parent of one provider.
+#[derive(Clone)]
+pub struct Client {
+    endpoint: HttpsEndpoint,
+    extra_root_pem: Option<String>,
+}
+
+impl Client {
+    /// For the parent at `https://HOST[:PORT]`; the extra root is the trust file's `provider_ca`.
+    pub fn new(url: &str, extra_root_pem: Option<&str>) -> Result<Self, ClientError> {
+        let endpoint = HttpsEndpoint::new(url, extra_root_pem)?;
+        Ok(Self { endpoint, extra_root_pem: extra_root_pem.map(str::to_owned) })
+    }
+
+    /// Where it is.
+    pub fn origin(&self) -> String {
+        self.endpoint.origin()
+    }
+
+    /// The connection that a stream is made of.
+    pub(super) fn upgradable(&self) -> Result<HttpsEndpoint, ClientError> {
+        HttpsEndpoint::http1(&self.origin(), self.extra_root_pem.as_deref())
+    }
+
+    /// Receipts of all keys of this owner, as the parent has them. Each still has to be verified.
+    pub async fn keys(&self, owner: &SigningKey, now_s: u64) -> Result<Vec<ReceiptBundle>, CallError> {
+        let body = self.owned("/v1/keys", owner, now_s, LIST).await?;
+        cbor::decode(&body, LIST).map_err(|_| self.malformed("list of receipts"))
+    }
+
+    /// The receipt of one key of this owner, still to be verified.
+    pub async fn key(&self, key: &KeyId, owner: &SigningKey, now_s: u64) -> Result<ReceiptBundle, CallError> {
+        let body = self.owned(&format!("/v1/keys/{key}"), owner, now_s, RECEIPT_BUNDLE).await?;
+        cbor::decode(&body, RECEIPT_BUNDLE).map_err(|_| self.malformed("receipt"))
+    }
+
+    /// Hands a signed push on to the enclave.
+    pub async fn push(&self, push: Vec<u8>) -> Result<(), CallError> {
+        self.send("/v1/pushes", push, 0, ORDINARY).await.map(|_| ())
+    }
+
+    /// A plain operation of the provider plane, with the provider's bearer token.
+    pub async fn provider_operation(&self, request: Vec<u8>, bearer: &str) -> Result<Vec<u8>, CallError> {
+        let path = "/v1/provider/operations";
+        let request = self.endpoint.post(path).header(CONTENT_TYPE, CBOR).bearer_auth(bearer).body(request);
+        self.endpoint.exchange_within(request, limits::FRAME, OPERATION).await
+    }
+
+    async fn owned(&self, path: &str, owner: &SigningKey, now_s: u64, limit: usize) -> Result<Vec<u8>, CallError> {
+        let request =
+            OwnerRequest { version: 1, path: path.to_owned(), issued_s: now_s, owner: owner.public() };
+        let signed = owner.sign1(context::OWNER_REQUEST, cbor::encode(&request));
+        let header = URL_SAFE_NO_PAD.encode(signed.to_bytes());
+        let request = self.endpoint.get(path).header("cofferdam-owner", header).header(ACCEPT, CBOR);
+        self.endpoint.exchange(request, limit).await
+    }
+
+    async fn send(&self, path: &str, body: Vec<u8>, limit: usize, timeout: Duration) -> Result<Vec<u8>, CallError> {
+        let request = self.endpoint.post(path).header(CONTENT_TYPE, CBOR).body(body);
+        self.endpoint.exchange_within(request, limit, timeout).await
+    }
+
+    fn malformed(&self, what: &str) -> CallError {
+        CallError::Answer { url: self.origin(), what: format!("with a malformed {what}") }
+    }
+}
+
+/// Receipt, Binding, Evidence and vendor statement.
+const RECEIPT_BUNDLE: usize =
+    limits::RECEIPT + limits::BINDING + limits::EVIDENCE + limits::VENDOR_STATEMENT + 64;
+
+impl Parent for Client {
+    async fn evidence(&self, nonce: &Nonce) -> Result<Vec<u8>, CallError> {
+        let request = self.endpoint.get(&format!("/v1/evidence?nonce={nonce}")).header(ACCEPT, CBOR);
+        self.endpoint.exchange(request, limits::PROOF).await
+    }
+
+    async fn challenge(&self, challenge: Vec<u8>) -> Result<Vec<u8>, CallError> {
+        self.send("/v1/challenges", challenge, 32, ORDINARY).await
+    }
+
+    async fn import(&self, import: Vec<u8>) -> Result<Vec<u8>, CallError> {
+        self.send("/v1/imports", import, RECEIPT_BUNDLE, ORDINARY).await
+    }
+
+    async fn open_session(&self, opening: Vec<u8>) -> Result<Vec<u8>, CallError> {
+        self.send("/v1/sessions", opening, limits::SEALED_REQUEST, ORDINARY).await
+    }
+
+    async fn call(&self, request: Vec<u8>) -> Result<Vec<u8>, CallError> {
+        self.send("/v1/requests", request, limits::FRAME, OPERATION).await
+    }
+}
+
+/// An https address with a host and nothing behind it.
+fn https_origin(url: &str) -> Option<Url> {
+    let url = Url::parse(url).ok()?;
+    let plain = url.scheme() == "https"
+        && url.has_host()
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    plain.then_some(url)
+}
+
+/// The deepest cause, which is the one that a person can act on.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    problem::for_people(&deepest.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_https_origin_is_an_address() {
+        let accepted = |url| HttpsEndpoint::new(url, None).map(|endpoint| endpoint.host()).ok();
+        assert_eq!(accepted("https://parent.example"), Some("parent.example".into()));
+        assert_eq!(accepted("https://127.0.0.1:8443/"), Some("127.0.0.1:8443".into()));
+        for url in ["http://parent.example", "https://parent.example/path", "https://a@parent.example", "parent", ""] {
+            assert!(matches!(HttpsEndpoint::new(url, None), Err(ClientError::Url { .. })), "{url}");
+        }
+        let root = HttpsEndpoint::new("https://parent.example", Some("no certificate"));
+        assert!(matches!(root, Err(ClientError::Certificate { .. })));
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_unreachable_with_a_reason() {
+        let client = Client::new("https://127.0.0.1:1", None).unwrap_or_else(|error| panic!("{error}"));
+        let error = client.challenge(Vec::new()).await.unwrap_err();
+        assert!(matches!(&error, CallError::Unreachable { url, .. } if url == "https://127.0.0.1:1"), "{error}");
+        assert!(error.to_string().contains("refused"), "{error}");
+    }
+}

@@ -1,0 +1,145 @@
+//! The program and its process: nothing sets whom it trusts (T-81), and nothing leaks when it stops (T-29).
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(unreachable_pub, dead_code, reason = "a module of tests, used in part")]
+
+#[path = "shell/stage.rs"]
+mod stage;
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::atomic::Ordering;
+
+use cofferdam_attestation::{AWS_NITRO_ROOT_SHA256, Root};
+use cofferdam_enclave::harden;
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, getrlimit};
+
+use stage::Stage;
+
+const CHILD: &str = "COFFERDAM_TEST_CHILD";
+
+fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_cofferdam-enclave"))
+}
+
+/// This test again, in a process of its own.
+fn child(test: &str) -> Output {
+    let arguments = ["--exact", test, "--nocapture", "--test-threads=1"];
+    Command::new(env::current_exe().unwrap())
+        .args(arguments)
+        .env(CHILD, "1")
+        .output()
+        .unwrap()
+}
+
+fn is_child() -> bool {
+    env::var_os(CHILD).is_some()
+}
+
+#[test]
+fn t81_outside_of_an_enclave_the_program_ends_with_one_line_whatever_it_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("root.der"), b"another root").unwrap();
+    let plain = program().output().unwrap();
+    let given = program()
+        .args(["--root", "root.der", "--vendor-key", "00", "--port", "1"])
+        .env("ROOT", "root.der")
+        .env("COFFERDAM_ATTESTATION_ROOT", "root.der")
+        .env("COFFERDAM_VENDOR_KEY", "00")
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(!plain.status.success());
+    assert_eq!(
+        plain.stderr,
+        b"cofferdam-enclave: there is no security module\n"
+    );
+    assert_eq!((plain.status, plain.stderr), (given.status, given.stderr));
+    assert!(plain.stdout.is_empty() && given.stdout.is_empty());
+}
+
+#[test]
+fn t81_no_source_of_the_shell_reads_arguments_or_variables_and_its_main_reads_no_file() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for entry in fs::read_dir(&source).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        for word in [
+            "std::env",
+            "env::",
+            "args()",
+            "args_os",
+            "var(",
+            "var_os",
+            "option_env",
+        ] {
+            assert!(!text.contains(word), "{word} in {}", path.display());
+        }
+    }
+    let main = fs::read_to_string(source.join("main.rs")).unwrap();
+    for word in ["std::fs", "fs::", "File", "Path", "std::net", "std::io"] {
+        assert!(!main.contains(word), "{word} in main.rs");
+    }
+    assert!(main.lines().count() <= 60);
+}
+
+#[test]
+fn t81_the_root_of_the_program_is_amazon_s() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let main = fs::read_to_string(source.join("main.rs")).unwrap();
+    let name = main
+        .split("include_bytes!(\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    let root = Root::from_der(&fs::read(source.join(name)).unwrap()).unwrap();
+    assert_eq!(root.sha256(), AWS_NITRO_ROOT_SHA256);
+}
+
+#[test]
+fn t29_a_hardened_process_leaves_no_core_and_lets_nobody_attach() {
+    if is_child() {
+        harden().unwrap();
+        let stays =
+            getrlimit(Resource::RLIMIT_CORE) == Ok((0, 0)) && prctl::get_dumpable() == Ok(false);
+        std::process::exit(if stays { 42 } else { 1 });
+    }
+    let output = child("t29_a_hardened_process_leaves_no_core_and_lets_nobody_attach");
+    assert_eq!(output.status.code(), Some(42));
+}
+
+#[test]
+fn t29_a_panic_ends_the_hardened_process_and_tells_the_line_only() {
+    if is_child() {
+        harden().unwrap();
+        serve_until_the_module_panics();
+    }
+    let output = child("t29_a_panic_ends_the_hardened_process_and_tells_the_line_only");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(told.contains("cofferdam-enclave: stopped at ") && told.contains("stage.rs:"));
+    assert!(!told.contains("canary"));
+}
+
+#[test]
+fn a_panic_of_any_thread_of_the_shell_ends_the_process_without_hardening_too() {
+    if is_child() {
+        serve_until_the_module_panics();
+    }
+    let output = child("a_panic_of_any_thread_of_the_shell_ends_the_process_without_hardening_too");
+    assert_eq!(output.status.code(), None, "ended by a signal");
+}
+
+/// Never comes back: the connection stays open after the panic, so only the end of the process ends the wait.
+fn serve_until_the_module_panics() {
+    let stage = Stage::new();
+    let mut peer = stage.connect();
+    peer.health();
+    stage.module.panics.store(true, Ordering::SeqCst);
+    peer.health();
+}

@@ -1,0 +1,11 @@
+//! The parent as customers, apps, operators and the enclave meet it: real listeners, a real link, a stand-in enclave.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod courier;
+mod enclave;
+mod imports;
+mod lifecycle;
+mod operator;
+mod parent;
+mod requests;
+mod stream;

@@ -1,0 +1,132 @@
+//! Everything that must be green before a change lands. `.ci/run` installs the tools and calls this.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail, ensure};
+
+use crate::{budget, ids, links, mutants, vectors};
+
+/// Arguments of the lint.
+pub(crate) const LINT: &[&str] = &[
+    "clippy",
+    "--workspace",
+    "--all-targets",
+    "--locked",
+    "--",
+    "-D",
+    "warnings",
+];
+/// The README's second command.
+const TEST: &[&str] = &["test", "--workspace", "--locked"];
+/// The README's first command.
+const DEMO: &[&str] = &[
+    "run",
+    "--release",
+    "--locked",
+    "-p",
+    "cofferdam-simulator",
+    "--",
+    "demo",
+];
+/// Advisories need a database from the network and are a step of their own where it can be had.
+const DENY: &[&str] = &["deny", "--locked", "check", "bans", "licenses", "sources"];
+
+/// Which steps.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Only these steps, by name.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+}
+
+/// One step.
+struct Step {
+    name: &'static str,
+    run: fn(&Path) -> anyhow::Result<()>,
+}
+
+/// The steps, cheapest first, so that a slip shows soon.
+const STEPS: &[Step] = &[
+    Step {
+        name: "format",
+        run: |root| cargo(root, &["fmt", "--all", "--check"]),
+    },
+    Step {
+        name: "ids",
+        run: ids_and_links,
+    },
+    Step {
+        name: "vectors",
+        run: |root| vectors::run(root, &vectors::Options { check: true }),
+    },
+    Step {
+        name: "budget",
+        run: budget::check,
+    },
+    Step {
+        name: "deny",
+        run: |root| cargo(root, DENY),
+    },
+    Step {
+        name: "lint",
+        run: |root| cargo(root, LINT),
+    },
+    Step {
+        name: "tests",
+        run: |root| cargo(root, TEST),
+    },
+    Step {
+        name: "demo",
+        run: |root| cargo(root, DEMO),
+    },
+    Step {
+        name: "mutants",
+        run: |root| mutants::run(root, &mutants::Options::default()),
+    },
+];
+
+/// Runs the steps; the first that fails ends it.
+pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
+    if let Some(unknown) = options
+        .only
+        .iter()
+        .find(|name| STEPS.iter().all(|step| step.name != *name))
+    {
+        let names: Vec<_> = STEPS.iter().map(|step| step.name).collect();
+        bail!("there is no step {unknown}; there are {}", names.join(", "));
+    }
+    let begun = Instant::now();
+    for Step { name, run } in STEPS {
+        if !options.only.is_empty() && !options.only.iter().any(|only| only == name) {
+            continue;
+        }
+        println!("\n==> {name}");
+        let begun = Instant::now();
+        let result = run(root);
+        println!("<== {name}: {} s", begun.elapsed().as_secs());
+        result.with_context(|| format!("the step {name} failed"))?;
+    }
+    println!(
+        "\nall steps are green after {} s",
+        begun.elapsed().as_secs()
+    );
+    Ok(())
+}
+
+fn ids_and_links(root: &Path) -> anyhow::Result<()> {
+    ids::check(root)?;
+    links::check(root)
+}
+
+/// Runs cargo in the workspace.
+pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+    let status = Command::new(env!("CARGO"))
+        .args(arguments)
+        .current_dir(root)
+        .status()
+        .context("cannot run cargo")?;
+    ensure!(status.success(), "cargo {} failed", arguments.join(" "));
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! Is each defence tested? Every row of `mutants.toml` takes one defence out of a copy of the source; the test that
+//! carries the threat's id must turn red. The shipped code has no switch for it.
+//!
+//! The copy is `target/mutants/tree`. What is compiled between lies in the workspace's own build folder, so that the
+//! dependencies are not built again; what is finished lies in `target/mutants/build`, so that no mutated binary ever
+//! replaces a good one.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Instant;
+
+use anyhow::{Context as _, bail, ensure};
+use serde::Deserialize;
+
+use crate::tree;
+
+/// A mutation may make a test wait for ever; that is red as well.
+const SECONDS_PER_ROW: &str = "600";
+
+/// Which rows.
+#[derive(clap::Args, Default)]
+pub(crate) struct Options {
+    /// Only rows of these threats, for example T-27.
+    #[arg(long, value_delimiter = ',')]
+    row: Vec<String>,
+    /// Only checks that every row still fits the source; runs nothing.
+    #[arg(long)]
+    list: bool,
+}
+
+/// The file of rows.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rows {
+    row: Vec<Row>,
+}
+
+/// One mutation.
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    /// The threat, T-27.
+    id: String,
+    /// The defence that is taken out, for people.
+    what: String,
+    /// File, from the root.
+    file: String,
+    /// Exact text; occurs once.
+    find: String,
+    /// What stands there instead.
+    replace: String,
+    /// Arguments of `cargo test`.
+    test: String,
+}
+
+/// What a mutation did to the tests.
+enum Verdict {
+    /// These turned red.
+    Red(Vec<String>),
+    /// The time was over.
+    Hung,
+    /// All stayed green, or none ran.
+    Green,
+    /// It does not compile, so it says nothing.
+    Broken,
+}
+
+/// Applies the rows one after the other and prints the table; fails if one stays green.
+pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
+    let rows: Rows = toml::from_str(&tree::read(&root.join("xtask/mutants.toml"))?)?;
+    let wanted = |row: &&Row| options.row.is_empty() || options.row.contains(&row.id);
+    let rows: Vec<Row> = rows.row.iter().filter(wanted).cloned().collect();
+    ensure!(!rows.is_empty(), "no such row");
+    for row in &rows {
+        row.mutate(&tree::read(&root.join(&row.file))?)?;
+    }
+    if options.list {
+        rows.iter()
+            .for_each(|row| println!("{:<5} {:<60} {}", row.id, row.what, row.test));
+        return Ok(());
+    }
+    let copy = Copy::fresh(root)?;
+    let mut failures = Vec::new();
+    for row in &rows {
+        let begun = Instant::now();
+        let verdict = copy.apply(row)?;
+        let shown = match &verdict {
+            Verdict::Red(tests) => format!("red: {}", tests.join(", ")),
+            Verdict::Hung => "red: hung".to_owned(),
+            Verdict::Green => "STILL GREEN".to_owned(),
+            Verdict::Broken => "DOES NOT COMPILE".to_owned(),
+        };
+        println!(
+            "| {} | {} | {shown} | {} s |",
+            row.id,
+            row.what,
+            begun.elapsed().as_secs()
+        );
+        if matches!(verdict, Verdict::Green | Verdict::Broken) {
+            failures.push(format!("{}: {} ({shown})", row.id, row.what));
+        }
+    }
+    if !failures.is_empty() {
+        bail!(
+            "{} of {} mutations were not caught:\n  {}",
+            failures.len(),
+            rows.len(),
+            failures.join("\n  ")
+        );
+    }
+    println!("{} mutations, each caught by its test", rows.len());
+    Ok(())
+}
+
+impl Row {
+    /// The file's text with the mutation.
+    fn mutate(&self, text: &str) -> anyhow::Result<String> {
+        let count = text.matches(&self.find).count();
+        ensure!(
+            count == 1,
+            "{}: the text to replace occurs {count} times in {}",
+            self.id,
+            self.file
+        );
+        ensure!(self.find != self.replace, "{}: nothing is changed", self.id);
+        Ok(text.replacen(&self.find, &self.replace, 1))
+    }
+}
+
+/// A copy of the source that mutations are applied to.
+struct Copy {
+    tree: PathBuf,
+    finished: PathBuf,
+    between: PathBuf,
+}
+
+impl Copy {
+    /// Brings the copy in line with the work tree. What is equal already keeps its time, and so its build.
+    fn fresh(root: &Path) -> anyhow::Result<Self> {
+        let copy = Copy {
+            tree: root.join("target/mutants/tree"),
+            finished: root.join("target/mutants/build"),
+            between: std::env::var_os("CARGO_TARGET_DIR")
+                .map_or_else(|| root.join("target"), PathBuf::from),
+        };
+        let listed = Command::new("git")
+            .args([
+                "ls-files",
+                "--cached",
+                "--others",
+                "--exclude-standard",
+                "-z",
+            ])
+            .current_dir(root)
+            .output()
+            .context("cannot run git")?;
+        ensure!(listed.status.success(), "git ls-files failed");
+        let listed = String::from_utf8(listed.stdout)?;
+        let names: Vec<&str> = listed
+            .split('\0')
+            .filter(|name| !name.is_empty() && root.join(name).is_file())
+            .collect();
+        for name in &names {
+            replace(&copy.tree.join(name), &std::fs::read(root.join(name))?)?;
+        }
+        for file in tree::files(&copy.tree, "rs")? {
+            let name = file.strip_prefix(&copy.tree)?.to_str().unwrap_or_default();
+            if !names.contains(&name) {
+                std::fs::remove_file(&file)?;
+            }
+        }
+        Ok(copy)
+    }
+
+    /// Mutates, tests, restores.
+    fn apply(&self, row: &Row) -> anyhow::Result<Verdict> {
+        let file = self.tree.join(&row.file);
+        let original = tree::read(&file)?;
+        replace(&file, row.mutate(&original)?.as_bytes())?;
+        let output = self.test(&row.test);
+        replace(&file, original.as_bytes())?;
+        Ok(judge(&output?))
+    }
+
+    fn test(&self, arguments: &str) -> anyhow::Result<Output> {
+        Command::new("timeout")
+            .args([
+                "--kill-after=5",
+                SECONDS_PER_ROW,
+                env!("CARGO"),
+                "test",
+                "--locked",
+            ])
+            .args(arguments.split_whitespace())
+            .env("CARGO_BUILD_BUILD_DIR", &self.between)
+            .env("CARGO_TARGET_DIR", &self.finished)
+            .current_dir(&self.tree)
+            .output()
+            .context("cannot run cargo test")
+    }
+}
+
+/// Writes a file if it is not so already.
+fn replace(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    if std::fs::read(path).is_ok_and(|old| old == content) {
+        return Ok(());
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn judge(output: &Output) -> Verdict {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let failed = |line: &str| {
+        line.strip_prefix("test ")?
+            .strip_suffix(" ... FAILED")
+            .map(str::to_owned)
+    };
+    let failed: Vec<String> = text.lines().filter_map(failed).collect();
+    match output.status.code() {
+        Some(0) => Verdict::Green,
+        Some(124 | 137) => Verdict::Hung,
+        _ if !failed.is_empty() => Verdict::Red(failed),
+        _ => {
+            eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+            Verdict::Broken
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::ExitStatus;
+
+    fn row(find: &str) -> Row {
+        let text = |text: &str| text.to_owned();
+        Row {
+            id: text("T-1"),
+            what: text("x"),
+            file: text("f"),
+            find: text(find),
+            replace: text("c"),
+            test: text(""),
+        }
+    }
+
+    fn output(code: i32, stdout: &str) -> Output {
+        Output {
+            status: ExitStatus::from_raw(code << 8),
+            stdout: stdout.into(),
+            stderr: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_mutation_fits_exactly_one_place() {
+        assert_eq!(row("a").mutate("a b").unwrap(), "c b");
+        assert!(row("a").mutate("a a").is_err());
+        assert!(row("d").mutate("a b").is_err());
+    }
+
+    #[test]
+    fn red_needs_a_named_test() {
+        let red = judge(&output(
+            101,
+            "test a::t27_x ... FAILED\ntest a::t27_y ... ok\n",
+        ));
+        assert!(matches!(red, Verdict::Red(tests) if tests == ["a::t27_x"]));
+        assert!(matches!(
+            judge(&output(0, "running 0 tests\n")),
+            Verdict::Green
+        ));
+        assert!(matches!(judge(&output(101, "")), Verdict::Broken));
+        assert!(matches!(judge(&output(124, "")), Verdict::Hung));
+    }
+
+    #[test]
+    fn every_row_fits_the_source() {
+        let root = tree::root();
+        run(
+            &root,
+            &Options {
+                row: Vec::new(),
+                list: true,
+            },
+        )
+        .unwrap();
+    }
+}

@@ -1,0 +1,59 @@
+//! Writes vectors/*.json, or checks that they are what the wire crate gives now. `vectors/README.md` is their schema.
+//!
+//! A difference is a change of the protocol: it needs a reason, a line in CHANGELOG.md, and a look at both diffs.
+
+mod annotate;
+mod defects;
+mod formats;
+mod frames;
+mod lists;
+mod messages;
+mod padding;
+
+use std::path::Path;
+
+use anyhow::bail;
+use serde_json::Value;
+
+/// Write or check.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Writes nothing; fails if a file differs.
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+/// Writes the files or compares them.
+pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
+    let files = [
+        ("formats.json", formats::all()?),
+        ("lists.json", lists::all()),
+        ("frames.json", frames::all()),
+        ("padding.json", padding::all()),
+    ];
+    let mut differ = Vec::new();
+    for (name, content) in files {
+        let path = root.join("vectors").join(name);
+        let content = text(&content)?;
+        if std::fs::read_to_string(&path).is_ok_and(|old| old == content) {
+            continue;
+        }
+        if !options.check {
+            std::fs::write(&path, content)?;
+        }
+        differ.push(name);
+    }
+    match (differ.is_empty(), options.check) {
+        (true, _) => println!("the vectors are up to date"),
+        (false, false) => println!("written: {}", differ.join(", ")),
+        (false, true) => bail!(
+            "not what the wire crate gives: {} (cargo xtask vectors)",
+            differ.join(", ")
+        ),
+    }
+    Ok(())
+}
+
+fn text(content: &Value) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(content)? + "\n")
+}
