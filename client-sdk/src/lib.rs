@@ -14,6 +14,7 @@
 //! [`layer`] and [`crypto`] to take its own layer off, the revocation service [`verify::Instance`] to judge a query.
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod config;
 pub mod crypto;
 mod files;

@@ -99,7 +99,7 @@ impl VerifiedReceipt {
             .map_err(ReceiptError::Statement)?;
         for measurement in binding.measurements.iter().chain([instance.measurement()]) {
             if !trust.accepts(&statement, measurement, evidence_s) {
-                return Err(ReceiptError::Statement(ProofError::MeasurementRefused(*measurement)));
+                return Err(ReceiptError::Statement(ProofError::MeasurementRefused(Box::new(*measurement))));
             }
         }
         Ok(Self { receipt, vendor_sequence: statement.sequence })

@@ -5,6 +5,7 @@ use crate::world::World;
 use cofferdam::crypto::secret::Secret32;
 use cofferdam::crypto::signing::{SignatureKind, SigningKey};
 use cofferdam::crypto::{hpke, xaes};
+use cofferdam_wire::binding::Binding;
 use cofferdam_wire::id::{GroupId, KeyId, RequestId, Thumbprint};
 use cofferdam_wire::kind::{Action, Algorithm};
 use cofferdam_wire::link::Message;
@@ -37,7 +38,11 @@ pub struct Opening {
 impl Opening {
     /// Prepares an opening of `app`, signed by `signer` (the same, unless a test says otherwise).
     pub fn new(world: &mut World, app: &SigningKey, signer: &SigningKey, grants: Vec<SignedGrant>) -> Self {
-        let binding = world.binding();
+        Self::to(&world.binding(), app, signer, grants)
+    }
+
+    /// The same without a [`World`]: for whoever has a Binding.
+    pub fn to(binding: &Binding, app: &SigningKey, signer: &SigningKey, grants: Vec<SignedGrant>) -> Self {
         let info = SessionInfo {
             group: binding.group,
             session_key: binding.session.id(),
@@ -58,15 +63,20 @@ impl Opening {
     /// Sends it and reads the acceptance.
     pub fn send(self, world: &mut World) -> Result<App, Code> {
         let sealed = world.call(Message::OpenSession, self.encoded.clone())?;
+        Ok(self.accepted(&sealed))
+    }
+
+    /// Reads the acceptance.
+    pub fn accepted(self, sealed: &[u8]) -> App {
         let aad = accept_aad(&self.group, &self.encoded);
-        let accepted = xaes::open_with_leading_nonce(&self.answer_key, &aad, &sealed).unwrap();
+        let accepted = xaes::open_with_leading_nonce(&self.answer_key, &aad, sealed).unwrap();
         let accepted: SessionAccepted = cbor::decode(&accepted, limits::SESSION_OPEN).unwrap();
-        Ok(App {
+        App {
             group: self.group,
             ticket: accepted.ticket,
             request_key: self.request_key,
             answer_key: self.answer_key,
-        })
+        }
     }
 }
 
@@ -81,8 +91,12 @@ impl App {
 
     /// Seals a request with a deadline in `ms` from now.
     pub fn seal(&self, world: &World, operation: Operation, ms: u64) -> Vec<u8> {
+        self.seal_until(world.nsm.now_ms() + ms, operation)
+    }
+
+    /// Seals a request with a deadline in attested milliseconds.
+    pub fn seal_until(&self, deadline_ms: u64, operation: Operation) -> Vec<u8> {
         let id = RequestId(Secret32::random().expose()[..16].try_into().unwrap());
-        let deadline_ms = world.nsm.now_ms() + ms;
         let plain = cbor::encode(&Request { id, deadline_ms, operation });
         let aad = request_aad(&self.group, &ticket_hash(&self.ticket));
         let sealed = xaes::seal_with_random_nonce(&self.request_key, &aad, &plain).unwrap();

@@ -5,7 +5,7 @@ use cofferdam::crypto::secret::Secret32;
 use cofferdam::crypto::signing::{SignatureKind, SigningKey};
 use cofferdam::layer;
 use cofferdam_wire::binding::Binding;
-use cofferdam_wire::id::{Digest, KeyId, RecipientId, Thumbprint, Token};
+use cofferdam_wire::id::{Digest, GroupId, KeyId, RecipientId, Thumbprint, Token};
 use cofferdam_wire::import::{
     Control, ImportHeader, ImportRequest, Imported, LeaseTerms, Material, Payload, Receipt, Statement, UsagePolicy,
     control_hash, header_hash, material_hash, revocation_hash, vendor_layer_hash,
@@ -65,10 +65,21 @@ impl Customer {
     /// An import of `cose_key`, with a registration at the one service, already active.
     pub fn draft(&self, world: &mut World, kind: KeyKind, class: UsageClass, cose_key: &[u8]) -> Draft {
         let binding = world.binding();
+        let now_s = world.now_s();
+        self.draft_for(&binding, world.service(), now_s, (kind, class), cose_key)
+    }
+
+    /// The same without a [`World`]: for whoever has a Binding and a service.
+    pub fn draft_for(
+        &self,
+        binding: &Binding,
+        service: &mut crate::Service,
+        now_s: u64,
+        (kind, class): (KeyKind, UsageClass),
+        cose_key: &[u8],
+    ) -> Draft {
         let token = Token(*Secret32::random().expose());
         let release = Secret32::random().expose().to_vec();
-        let now_s = world.now_s();
-        let service = world.service();
         let status_root = service.root.public();
         service.keys.insert(
             token,
@@ -117,13 +128,25 @@ impl Customer {
             spoil_sent: None,
             pad_to: limits::PAYLOAD_STEP,
         };
-        draft.seal_to(&binding, Suite::XWing);
+        draft.seal_to(binding, Suite::XWing);
         draft
     }
 
     /// Signs a grant for `keys` to an app, valid for an hour.
     pub fn grant(&self, world: &World, keys: &[KeyId], actions: &[Action], audience: Audience) -> Grant {
-        let group = cofferdam_wire::id::GroupId::of(&world_genesis_body(world));
+        let group = GroupId::of(&world_genesis_body(world));
+        self.grant_for(group, world.now_s(), keys, actions, audience)
+    }
+
+    /// The same without a [`World`].
+    pub fn grant_for(
+        &self,
+        group: GroupId,
+        now_s: u64,
+        keys: &[KeyId],
+        actions: &[Action],
+        audience: Audience,
+    ) -> Grant {
         let mut actions = actions.to_vec();
         actions.sort();
         Grant {
@@ -134,8 +157,8 @@ impl Customer {
             keys: keys.to_vec(),
             actions,
             audience,
-            not_before_s: world.now_s() - 60,
-            not_after_s: world.now_s() + 3600,
+            not_before_s: now_s - 60,
+            not_after_s: now_s + 3600,
             epoch: 0,
         }
     }

@@ -42,7 +42,8 @@ impl Asks {
                 Ok(self.courier.status_keys(&host).await?)
             }
             Message::AskStatus => {
-                let link::Courier { host, query } = cbor::decode(body, limits::STATUS_QUERY + limits::HOST + 16)?;
+                let link::Courier { host, query } =
+                    cbor::decode(body, limits::STATUS_QUERY + limits::HOST + 16)?;
                 Ok(self.courier.ask(&host, query).await?)
             }
             _ => Err(Code::UnsupportedVersion),
@@ -53,7 +54,9 @@ impl Asks {
         let done = match cbor::decode::<Note>(body, SHORT) {
             Ok(Note::Revoked(key)) => self.store.retire(&key, Gone::Revoked).await,
             Ok(Note::Destroyed(key)) => self.store.retire(&key, Gone::Destroyed).await,
-            Err(error) => return tracing::warn!(%error, "the enclave left a note that cannot be read"),
+            Err(error) => {
+                return tracing::warn!(%error, "the enclave left a note that cannot be read");
+            }
         };
         if let Err(error) = done {
             tracing::error!(%error, "a note of the enclave was not stored");
@@ -62,8 +65,13 @@ impl Asks {
 
     /// What brings a restarted enclave back into its group; `None` before genesis.
     pub(crate) async fn recover_request(&self) -> Result<Option<RecoverRequest>, RecoverError> {
-        let Some(genesis) = self.store.genesis().await? else { return Ok(None) };
+        let Some(genesis) = self.store.genesis().await? else {
+            return Ok(None);
+        };
         let vendor_statement = self.statement.current()?.signed.to_vec();
-        Ok(Some(RecoverRequest { genesis, vendor_statement }))
+        Ok(Some(RecoverRequest {
+            genesis,
+            vendor_statement,
+        }))
     }
 }

@@ -147,13 +147,20 @@ impl Admission {
 
 impl Default for LinkConfig {
     fn default() -> Self {
-        Self { streams: 1, in_flight: 4096 }
+        Self {
+            streams: 1,
+            in_flight: 4096,
+        }
     }
 }
 
 impl Default for CourierConfig {
     fn default() -> Self {
-        Self { allow_private: false, extra_ca: Vec::new(), allowed_ports: vec![443] }
+        Self {
+            allow_private: false,
+            extra_ca: Vec::new(),
+            allowed_ports: vec![443],
+        }
     }
 }
 
@@ -203,16 +210,26 @@ pub enum ConfigError {
 impl Config {
     /// Reads and checks a file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read { path: path.into(), error })?;
-        let parsed: Config =
-            toml::from_str(&text).map_err(|error| ConfigError::Parse { path: path.into(), error: Box::new(error) })?;
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
+            path: path.into(),
+            error,
+        })?;
+        let parsed: Config = toml::from_str(&text).map_err(|error| ConfigError::Parse {
+            path: path.into(),
+            error: Box::new(error),
+        })?;
         parsed.check()?;
         Ok(parsed)
     }
 
     /// Checks values that depend on each other or on the world.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let refuse = |key, reason: &str| Err(ConfigError::Value { key, reason: reason.into() });
+        let refuse = |key, reason: &str| {
+            Err(ConfigError::Value {
+                key,
+                reason: reason.into(),
+            })
+        };
         if !self.operator_listen.ip().is_loopback() {
             // The operator's requests and token are not encrypted on this listener.
             return refuse("operator_listen", "must be a loopback address");
@@ -221,7 +238,10 @@ impl Config {
             return refuse("link.streams", "must be 1 to 8");
         }
         if self.link.in_flight < 32 || self.limits.in_flight_per_caller < 32 {
-            return refuse("in_flight", "must be at least 32, so that one full frame fits");
+            return refuse(
+                "in_flight",
+                "must be at least 32, so that one full frame fits",
+            );
         }
         if self.limits.connections == 0 || self.limits.connections_per_caller == 0 {
             return refuse("limits.connections", "must be at least 1");
@@ -229,7 +249,11 @@ impl Config {
         if self.tls.is_none() && self.tls_names.is_empty() {
             return refuse("tls_names", "the self-made certificate needs a name");
         }
-        if self.provider_plane.iter().any(|caller| caller.name.is_empty()) {
+        if self
+            .provider_plane
+            .iter()
+            .any(|caller| caller.name.is_empty())
+        {
             return refuse("provider_plane.name", "must not be empty");
         }
         Ok(())
@@ -244,7 +268,8 @@ impl Config {
         crate::vendor_statement::VendorStatementFile::new(self.vendor_statement.clone())
             .current()
             .map_err(|error| refuse("vendor_statement")(error.to_string()))?;
-        crate::courier::Courier::new(&self.courier).map_err(|error| refuse("courier")(error.to_string()))?;
+        crate::courier::Courier::new(&self.courier)
+            .map_err(|error| refuse("courier")(error.to_string()))?;
         let keys = self.provider_keys_dir();
         if keys.exists() {
             crate::provider_keys::FileKeys::open(&keys)
@@ -255,7 +280,9 @@ impl Config {
 
     /// Directory of the provider keys.
     pub fn provider_keys_dir(&self) -> PathBuf {
-        self.provider_keys.clone().unwrap_or_else(|| self.state_dir.join("provider-keys"))
+        self.provider_keys
+            .clone()
+            .unwrap_or_else(|| self.state_dir.join("provider-keys"))
     }
 
     /// The SQLite file.
@@ -288,7 +315,9 @@ impl Serialize for Admission {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Admission::All => serializer.serialize_str("all"),
-            Admission::Owners(owners) => serializer.collect_seq(owners.iter().map(ToString::to_string)),
+            Admission::Owners(owners) => {
+                serializer.collect_seq(owners.iter().map(ToString::to_string))
+            }
         }
     }
 }
@@ -301,12 +330,15 @@ impl<'de> Deserialize<'de> for Admission {
             Word(String),
             List(Vec<String>),
         }
-        let refused = || de::Error::custom("expected \"all\" or a list of thumbprints of 64 hexadecimal digits");
+        let refused = || {
+            de::Error::custom("expected \"all\" or a list of thumbprints of 64 hexadecimal digits")
+        };
         match Form::deserialize(deserializer)? {
             Form::Word(word) if word == "all" => Ok(Admission::All),
             Form::Word(_) => Err(refused()),
             Form::List(list) => {
-                let owners: Option<_> = list.iter().map(|text| Thumbprint::from_hex(text)).collect();
+                let owners: Option<_> =
+                    list.iter().map(|text| Thumbprint::from_hex(text)).collect();
                 owners.map(Admission::Owners).ok_or_else(refused)
             }
         }
@@ -314,61 +346,4 @@ impl<'de> Deserialize<'de> for Admission {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    const VALID: &str = r#"
-        listen = "127.0.0.1:0"
-        operator_listen = "127.0.0.1:0"
-        state_dir = "/var/lib/cofferdam"
-        enclave = "vsock:16:5000"
-        vendor_statement = "/etc/cofferdam/vendor-statement.cbor"
-        admit = "all"
-    "#;
-
-    fn parse(text: &str) -> Result<(), String> {
-        let config: Config = toml::from_str(text).map_err(|error| error.to_string())?;
-        config.check().map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn the_smallest_configuration_is_accepted_and_written_out_again() {
-        let config: Config = toml::from_str(VALID).unwrap();
-        config.check().unwrap();
-        parse(&toml::to_string(&config).unwrap()).unwrap();
-    }
-
-    #[test]
-    fn unknown_keys_are_refused_at_every_level() {
-        for extra in ["surprise = 1", "[limits]\nsurprise = 1", "[courier]\nallow_privat = true", "[link]\nx = 1"] {
-            assert!(parse(&format!("{VALID}\n{extra}")).is_err(), "{extra}");
-        }
-    }
-
-    #[test]
-    fn the_operator_listener_stays_on_loopback() {
-        assert!(parse(&VALID.replace("operator_listen = \"127.0.0.1:0\"", "operator_listen = \"0.0.0.0:0\"")).is_err());
-    }
-
-    #[test]
-    fn admission_is_all_or_a_list_of_thumbprints() {
-        let with = |value: &str| parse(&VALID.replace("\"all\"", value));
-        let thumbprint = "ab".repeat(32);
-        assert!(with(&format!("[\"{thumbprint}\"]")).is_ok());
-        assert!(with("[]").is_ok());
-        assert!(with("\"everybody\"").is_err());
-        assert!(with("[\"ab\"]").is_err());
-        let list = Admission::Owners(vec![Thumbprint([1; 32])]);
-        assert!(list.admits(&Thumbprint([1; 32])) && !list.admits(&Thumbprint([2; 32])));
-    }
-
-    #[test]
-    fn enclave_addresses_are_unix_or_vsock() {
-        let with = |value: &str| parse(&VALID.replace("vsock:16:5000", value));
-        assert!(with("unix:/run/enclave.sock").is_ok());
-        for bad in ["tcp:1.2.3.4:5", "vsock:16", "vsock:x:1", "unix:", "vsock:1:2:3"] {
-            assert!(with(bad).is_err(), "{bad}");
-        }
-    }
-}
+mod tests;

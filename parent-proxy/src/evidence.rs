@@ -29,8 +29,18 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
-    pub(crate) fn new(keys: Arc<dyn ProviderKeys>, link: Link, statement: Arc<VendorStatementFile>) -> Self {
-        Self { keys, link, statement, proving: Semaphore::new(PROVING), opening: Semaphore::new(OPENING) }
+    pub(crate) fn new(
+        keys: Arc<dyn ProviderKeys>,
+        link: Link,
+        statement: Arc<VendorStatementFile>,
+    ) -> Self {
+        Self {
+            keys,
+            link,
+            statement,
+            proving: Semaphore::new(PROVING),
+            opening: Semaphore::new(OPENING),
+        }
     }
 
     /// The encoded [`Proof`] for a nonce.
@@ -40,8 +50,16 @@ impl Evidence {
             tracing::error!(%error, "no vendor statement to staple");
             Code::Internal
         })?;
-        let reply = self.link.call_for(Message::Prove, cbor::encode(&nonce), Some(permit.into_units())).await?;
-        let enclave: EnclaveProof = cbor::decode(&reply, limits::FRAME_BODY).map_err(|_| Code::Internal)?;
+        let reply = self
+            .link
+            .call_for(
+                Message::Prove,
+                cbor::encode(&nonce),
+                Some(permit.into_units()),
+            )
+            .await?;
+        let enclave: EnclaveProof =
+            cbor::decode(&reply, limits::FRAME_BODY).map_err(|_| Code::Internal)?;
         let proof = Proof {
             enclave,
             provider_keys: self.keys.public().to_vec(),
@@ -54,7 +72,10 @@ impl Evidence {
     pub(crate) async fn answer(&self, challenge: Vec<u8>, permit: Permit) -> Result<Vec<u8>, Code> {
         let layer: Layer = cbor::decode(&challenge, CHALLENGE)?;
         if !self.keys.holds(&layer.recipient) {
-            return self.link.call_for(Message::Challenge, challenge, Some(permit.into_units())).await;
+            return self
+                .link
+                .call_for(Message::Challenge, challenge, Some(permit.into_units()))
+                .await;
         }
         let _turn = self.opening.acquire().await.map_err(|_| Code::Internal)?;
         let keys = self.keys.clone();

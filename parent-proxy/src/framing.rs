@@ -33,7 +33,12 @@ pub(crate) struct FrameSource<R> {
 
 impl<R: AsyncRead + Unpin> FrameSource<R> {
     pub(crate) fn new(stream: R) -> Self {
-        Self { stream, frames: FrameReader::default(), buffer: vec![0; READ], within_frame: false }
+        Self {
+            stream,
+            frames: FrameReader::default(),
+            buffer: vec![0; READ],
+            within_frame: false,
+        }
     }
 
     /// The next frame; `None` at the orderly end. Nothing is lost when the future is dropped.
@@ -45,7 +50,11 @@ impl<R: AsyncRead + Unpin> FrameSource<R> {
             }
             let length = self.stream.read(&mut self.buffer).await?;
             if length == 0 {
-                return if self.within_frame { Err(FramingError::CutOff) } else { Ok(None) };
+                return if self.within_frame {
+                    Err(FramingError::CutOff)
+                } else {
+                    Ok(None)
+                };
             }
             self.frames.feed(&self.buffer[..length]);
             self.within_frame = true;
@@ -60,11 +69,17 @@ pub(crate) struct FrameSink<W> {
 
 impl<W: AsyncWrite + Unpin> FrameSink<W> {
     pub(crate) fn new(stream: W) -> Self {
-        Self { stream, buffer: Vec::new() }
+        Self {
+            stream,
+            buffer: Vec::new(),
+        }
     }
 
     /// Writes all frames and flushes.
-    pub(crate) async fn write(&mut self, frames: impl IntoIterator<Item = Frame>) -> io::Result<()> {
+    pub(crate) async fn write(
+        &mut self,
+        frames: impl IntoIterator<Item = Frame>,
+    ) -> io::Result<()> {
         for frame in frames {
             frame.write_to(&mut self.buffer);
             if self.buffer.len() >= GATHER {
@@ -97,8 +112,13 @@ mod tests {
     #[tokio::test]
     async fn frames_arrive_as_they_were_written() {
         let (near, far) = tokio::io::duplex(1000);
-        let frames: Vec<_> =
-            (0..50).map(|id| Frame { kind: 5, id, body: vec![id as u8; 3000 * (id as usize % 21)] }).collect();
+        let frames: Vec<_> = (0..50)
+            .map(|id| Frame {
+                kind: 5,
+                id,
+                body: vec![id as u8; 3000 * (id as usize % 21)],
+            })
+            .collect();
         let sent = frames.clone();
         tokio::spawn(async move {
             let mut sink = FrameSink::new(near);

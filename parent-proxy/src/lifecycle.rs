@@ -19,14 +19,22 @@ pub(crate) struct Stopping {
 pub(crate) fn pair() -> (Stop, Stopping) {
     let (signal, heard) = watch::channel(false);
     let (here, gone) = mpsc::channel(1);
-    (Stop { signal, gone }, Stopping { signal: heard, _here: here })
+    (
+        Stop { signal, gone },
+        Stopping {
+            signal: heard,
+            _here: here,
+        },
+    )
 }
 
 impl Stop {
     /// Tells everybody, and waits until every [`Stopping`] is dropped or the time is over. Whether all are gone.
     pub(crate) async fn and_wait(mut self, at_most: Duration) -> bool {
         self.signal.send_replace(true);
-        tokio::time::timeout(at_most, self.gone.recv()).await.is_ok()
+        tokio::time::timeout(at_most, self.gone.recv())
+            .await
+            .is_ok()
     }
 }
 

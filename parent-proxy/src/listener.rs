@@ -57,7 +57,9 @@ pub(crate) async fn serve(
             continue;
         };
         let (tls, router, stopping) = (tls.clone(), router.clone(), stopping.clone());
-        tokio::spawn(async move { connection(stream, tls, router, Arc::new(client), stopping).await });
+        tokio::spawn(
+            async move { connection(stream, tls, router, Arc::new(client), stopping).await },
+        );
     }
 }
 
@@ -86,8 +88,13 @@ async fn connection(
     }
 }
 
-async fn http<S>(stream: S, version: Version, router: Router, client: Arc<Client>, mut stopping: Stopping)
-where
+async fn http<S>(
+    stream: S,
+    version: Version,
+    router: Router,
+    client: Arc<Client>,
+    mut stopping: Stopping,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     // The version is ALPN's word, so a peer cannot keep a connection undecided.

@@ -33,7 +33,9 @@ fn main() -> anyhow::Result<()> {
     match arguments.command.unwrap_or(Command::Run) {
         Command::Run => {
             init_logging(config.log_json);
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()?;
             runtime.block_on(async { Ok(run(config, termination()?).await?) })
         }
         Command::CheckConfig => {
@@ -42,8 +44,11 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Command::ProviderKeys => {
-            let keys = FileKeys::open_or_create(&config.provider_keys_dir()).context("provider keys")?;
-            keys.public().iter().for_each(|key| println!("{} {}", key.suite, key.id()));
+            let keys =
+                FileKeys::open_or_create(&config.provider_keys_dir()).context("provider keys")?;
+            keys.public()
+                .iter()
+                .for_each(|key| println!("{} {}", key.suite, key.id()));
             Ok(())
         }
     }
@@ -51,7 +56,10 @@ fn main() -> anyhow::Result<()> {
 
 fn termination() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
     Ok(async move {
         tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
     })

@@ -69,13 +69,18 @@ impl Parent {
 
     /// What the enclave says of itself.
     pub(crate) async fn health(&self) -> Result<Health, Code> {
-        let asked = tokio::time::timeout(HEALTH_PATIENCE, self.link.call(Message::Health, Vec::new())).await;
+        let asked =
+            tokio::time::timeout(HEALTH_PATIENCE, self.link.call(Message::Health, Vec::new()))
+                .await;
         let reply = asked.map_err(|_| Code::Unreachable)??;
         cbor::decode(&reply, limits::FRAME_BODY).map_err(|_| Code::Internal)
     }
 
     /// Whether the link is up and the enclave serves operations, as of half a second ago at most.
     pub(crate) async fn is_ready(&self) -> bool {
+        if !self.link.is_up() {
+            return false;
+        }
         let mut last = self.ready.lock().await;
         if let Some((at, ready)) = *last
             && at.elapsed() < READINESS

@@ -102,12 +102,19 @@ impl FileKeys {
         if !directory.exists() {
             // Made beside and renamed, so a crash between the two files leaves no half of a directory.
             let fresh = directory.with_extension(format!("new-{}", std::process::id()));
-            let io = |error| KeyDirectoryError::Io { path: fresh.clone(), error };
+            let io = |error| KeyDirectoryError::Io {
+                path: fresh.clone(),
+                error,
+            };
             private_file::create_dir(&fresh).map_err(io)?;
             let seed = Secret32::random();
-            private_file::write(&fresh.join("xwing-1.seed"), Zeroizing::new(hex::encode(seed.expose())).as_bytes())
+            private_file::write(
+                &fresh.join("xwing-1.seed"),
+                Zeroizing::new(hex::encode(seed.expose())).as_bytes(),
+            )
+            .map_err(io)?;
+            private_file::write(&fresh.join("rsa-1.pem"), generate_rsa()?.as_bytes())
                 .map_err(io)?;
-            private_file::write(&fresh.join("rsa-1.pem"), generate_rsa()?.as_bytes()).map_err(io)?;
             std::fs::rename(&fresh, directory).map_err(io)?;
             tracing::info!(directory = %directory.display(), "provider keys made");
         }
@@ -116,11 +123,20 @@ impl FileKeys {
 
     /// Reads the directory.
     pub fn open(directory: &Path) -> Result<Self, KeyDirectoryError> {
-        let io = |error| KeyDirectoryError::Io { path: directory.into(), error };
+        let io = |error| KeyDirectoryError::Io {
+            path: directory.into(),
+            error,
+        };
         let entries = std::fs::read_dir(directory).map_err(io)?;
-        let mut paths: Vec<_> = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(io)?;
+        let mut paths: Vec<_> = entries
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<_, _>>()
+            .map_err(io)?;
         paths.sort();
-        let mut keys = FileKeys { public: Vec::new(), private: Vec::new() };
+        let mut keys = FileKeys {
+            public: Vec::new(),
+            private: Vec::new(),
+        };
         for path in paths {
             match path.extension().and_then(|extension| extension.to_str()) {
                 Some("seed") => keys.add_seed(&path)?,
@@ -130,7 +146,10 @@ impl FileKeys {
         }
         for suite in [Suite::XWing, Suite::RsaOaep] {
             if !keys.public.iter().any(|key| key.suite == suite) {
-                return Err(KeyDirectoryError::Missing { path: directory.into(), suite });
+                return Err(KeyDirectoryError::Missing {
+                    path: directory.into(),
+                    suite,
+                });
             }
         }
         Ok(keys)
@@ -143,15 +162,25 @@ impl FileKeys {
         hex::decode_to_slice(text.trim_ascii(), &mut *bytes).map_err(|_| refused())?;
         let seed = Secret32::from_slice(&*bytes).ok_or_else(refused)?;
         let key = PrivateKey::from_seed(&seed);
-        let public = ProviderKey { suite: Suite::XWing, public: key.public().to_vec() };
+        let public = ProviderKey {
+            suite: Suite::XWing,
+            public: key.public().to_vec(),
+        };
         self.add(public, Private::XWing(Box::new(key)));
         Ok(())
     }
 
     fn add_rsa(&mut self, path: &Path) -> Result<(), KeyDirectoryError> {
-        let key = ProviderRsaKey::from_pkcs8_pem(&read(path)?)
-            .map_err(|error| KeyDirectoryError::Rsa { path: path.into(), error: Box::new(error) })?;
-        let public = ProviderKey { suite: Suite::RsaOaep, public: key.public_key().to_cose() };
+        let key = ProviderRsaKey::from_pkcs8_pem(&read(path)?).map_err(|error| {
+            KeyDirectoryError::Rsa {
+                path: path.into(),
+                error: Box::new(error),
+            }
+        })?;
+        let public = ProviderKey {
+            suite: Suite::RsaOaep,
+            public: key.public_key().to_cose(),
+        };
         self.add(public, Private::Rsa(Box::new(key)));
         Ok(())
     }
@@ -183,7 +212,10 @@ impl ProviderKeys for FileKeys {
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyDirectoryError> {
-    let io = |error| KeyDirectoryError::Io { path: path.into(), error };
+    let io = |error| KeyDirectoryError::Io {
+        path: path.into(),
+        error,
+    };
     if std::fs::metadata(path).map_err(io)?.len() > FILE {
         return Err(io(io::ErrorKind::FileTooLarge.into()));
     }
@@ -191,10 +223,14 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyDirectoryError> {
 }
 
 fn generate_rsa() -> Result<Zeroizing<String>, KeyDirectoryError> {
-    let key = PrivateDecryptingKey::generate(KeySize::Rsa3072).map_err(|_| KeyDirectoryError::Generate)?;
+    let key = PrivateDecryptingKey::generate(KeySize::Rsa3072)
+        .map_err(|_| KeyDirectoryError::Generate)?;
     let der: Pkcs8V1Der<'_> = key.as_der().map_err(|_| KeyDirectoryError::Generate)?;
-    let document = pkcs8::SecretDocument::try_from(der.as_ref()).map_err(|_| KeyDirectoryError::Generate)?;
-    let mut pem = document.to_pem("PRIVATE KEY", Default::default()).map_err(|_| KeyDirectoryError::Generate)?;
+    let document =
+        pkcs8::SecretDocument::try_from(der.as_ref()).map_err(|_| KeyDirectoryError::Generate)?;
+    let mut pem = document
+        .to_pem("PRIVATE KEY", Default::default())
+        .map_err(|_| KeyDirectoryError::Generate)?;
     let owned = Zeroizing::new(pem.to_string());
     pem.zeroize();
     Ok(owned)
@@ -215,13 +251,28 @@ mod tests {
         assert_eq!(keys.public(), public);
         assert_eq!(public.len(), 2);
         for key in &public {
-            let sealed = layer::seal(key.suite, &key.public, context::LAYER_PROVIDER, &[1; 32], b"aad", b"inner").unwrap();
+            let sealed = layer::seal(
+                key.suite,
+                &key.public,
+                context::LAYER_PROVIDER,
+                &[1; 32],
+                b"aad",
+                b"inner",
+            )
+            .unwrap();
             assert!(keys.holds(&sealed.recipient));
             let open = |layer: &Layer| keys.open(context::LAYER_PROVIDER, &[1; 32], b"aad", layer);
             assert_eq!(open(&sealed).unwrap().as_slice(), b"inner");
-            let elsewhere = Layer { recipient: RecipientId([0; 32]), ..sealed.clone() };
+            let elsewhere = Layer {
+                recipient: RecipientId([0; 32]),
+                ..sealed.clone()
+            };
             assert_eq!(open(&elsewhere).unwrap_err(), Code::UnknownRecipient);
-            assert_eq!(keys.open(context::CHALLENGE, &[1; 32], b"aad", &sealed).unwrap_err(), Code::UnwrapFailed);
+            assert_eq!(
+                keys.open(context::CHALLENGE, &[1; 32], b"aad", &sealed)
+                    .unwrap_err(),
+                Code::UnwrapFailed
+            );
         }
     }
 
@@ -231,8 +282,17 @@ mod tests {
         let path = directory.path().join("keys");
         FileKeys::open_or_create(&path).unwrap();
         std::fs::remove_file(path.join("rsa-1.pem")).unwrap();
-        assert!(matches!(FileKeys::open(&path), Err(KeyDirectoryError::Missing { suite: Suite::RsaOaep, .. })));
+        assert!(matches!(
+            FileKeys::open(&path),
+            Err(KeyDirectoryError::Missing {
+                suite: Suite::RsaOaep,
+                ..
+            })
+        ));
         std::fs::write(path.join("xwing-1.seed"), "abc").unwrap();
-        assert!(matches!(FileKeys::open(&path), Err(KeyDirectoryError::Seed { .. })));
+        assert!(matches!(
+            FileKeys::open(&path),
+            Err(KeyDirectoryError::Seed { .. })
+        ));
     }
 }

@@ -62,7 +62,10 @@ struct Ready {
 }
 
 /// Serves until `shutdown` completes, then finishes what is under way and returns.
-pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> Result<(), RunError> {
+pub async fn run(
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), RunError> {
     config.check()?;
     tls::use_aws_lc();
     telemetry::metrics_handle();
@@ -70,11 +73,14 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     let ready_file = state.join("ready.json");
     private_file::create_dir(state).map_err(at(state))?;
     match std::fs::remove_file(&ready_file) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&ready_file)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(at(&ready_file)(error));
+        }
         _ => (),
     }
 
-    let keys: Arc<dyn ProviderKeys> = Arc::new(FileKeys::open_or_create(&config.provider_keys_dir())?);
+    let keys: Arc<dyn ProviderKeys> =
+        Arc::new(FileKeys::open_or_create(&config.provider_keys_dir())?);
     let statement = Arc::new(VendorStatementFile::new(config.vendor_statement.clone()));
     warn_of_unnamed_keys(keys.as_ref(), &statement);
     let store = Store::open(&config.sqlite_path()).await?;
@@ -82,7 +88,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     let token_file = state.join("operator.token");
     let token = http::operator_token(&token_file).map_err(at(&token_file))?;
     let (server, ca_file) = match &config.tls {
-        Some(files) => (tls::from_files(files).map_err(|error| RunError::Tls(error.to_string()))?, None),
+        Some(files) => (
+            tls::from_files(files).map_err(|error| RunError::Tls(error.to_string()))?,
+            None,
+        ),
         None => {
             let made = tls::self_made(state, &config.tls_names);
             let (server, ca_file) = made.map_err(|error| RunError::Tls(error.to_string()))?;
@@ -92,13 +101,26 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
 
     let public = bind(config.listen).await?;
     let operator = bind(config.operator_listen).await?;
-    let (url, operator_url) = (https_url(&config, &public)?, format!("http://{}", local(&operator)?));
+    let (url, operator_url) = (
+        https_url(&config, &public)?,
+        format!("http://{}", local(&operator)?),
+    );
 
-    let asks = Arc::new(Asks { store: store.clone(), courier, statement: statement.clone() });
+    let asks = Arc::new(Asks {
+        store: store.clone(),
+        courier,
+        statement: statement.clone(),
+    });
     let link = Link::start(config.enclave.clone(), &config.link, asks);
     let (stop, stopping) = lifecycle::pair();
-    let parent =
-        Arc::new(Parent::new(&config, keys, store.clone(), link.clone(), statement, stopping.clone()));
+    let parent = Arc::new(Parent::new(
+        &config,
+        keys,
+        store.clone(),
+        link.clone(),
+        statement,
+        stopping.clone(),
+    ));
     let upkeep = tokio::spawn(telemetry::upkeep());
     tokio::spawn(listener::serve(
         public,
@@ -107,8 +129,11 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         Clients::new(&config.limits),
         stopping.clone(),
     ));
-    let operators =
-        Limits { connections: OPERATOR_CONNECTIONS, connections_per_caller: OPERATOR_CONNECTIONS, ..config.limits.clone() };
+    let operators = Limits {
+        connections: OPERATOR_CONNECTIONS,
+        connections_per_caller: OPERATOR_CONNECTIONS,
+        ..config.limits.clone()
+    };
     tokio::spawn(listener::serve(
         operator,
         None,
@@ -117,7 +142,12 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
         stopping,
     ));
 
-    let ready = Ready { url, operator_url, ca_file, operator_token_file: token_file };
+    let ready = Ready {
+        url,
+        operator_url,
+        ca_file,
+        operator_token_file: token_file,
+    };
     let text = serde_json::to_vec_pretty(&ready).expect("four strings are JSON");
     private_file::write(&ready_file, &text).map_err(at(&ready_file))?;
     tracing::info!(url = ready.url, operator_url = ready.operator_url, enclave = %config.enclave, "serving");
@@ -126,7 +156,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
     tracing::info!("stopping; requests under way are finished");
     let grace = Duration::from_secs(config.limits.shutdown_grace_s);
     if !stop.and_wait(grace).await {
-        tracing::warn!(seconds = grace.as_secs(), "some requests were not finished in time");
+        tracing::warn!(
+            seconds = grace.as_secs(),
+            "some requests were not finished in time"
+        );
     }
     upkeep.abort();
     link.close();
@@ -141,7 +174,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send) -> R
 fn warn_of_unnamed_keys(keys: &dyn ProviderKeys, statement: &VendorStatementFile) {
     let stapled = match statement.current() {
         Ok(stapled) => stapled,
-        Err(error) => return tracing::warn!(%error, "no vendor statement yet; no evidence is given without one"),
+        Err(error) => {
+            return tracing::warn!(%error, "no vendor statement yet; no evidence is given without one");
+        }
     };
     for key in keys.public() {
         if !stapled.statement.names_provider_key(&key.id()) {
@@ -151,11 +186,19 @@ fn warn_of_unnamed_keys(keys: &dyn ProviderKeys, statement: &VendorStatementFile
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
-    TcpListener::bind(address).await.map_err(|error| RunError::Io { what: address.to_string(), error })
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| RunError::Io {
+            what: address.to_string(),
+            error,
+        })
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, RunError> {
-    listener.local_addr().map_err(|error| RunError::Io { what: "listener".into(), error })
+    listener.local_addr().map_err(|error| RunError::Io {
+        what: "listener".into(),
+        error,
+    })
 }
 
 /// The address that the certificate names; for a wildcard address the first name.

@@ -4,7 +4,10 @@
 
 use crate::config::TlsConfig;
 use crate::private_file;
-use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -20,7 +23,10 @@ const SERVER_LIFE: Duration = Duration::days(398);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {
     #[error("{}: {error}", path.display())]
-    Pem { path: PathBuf, error: rustls_pki_types::pem::Error },
+    Pem {
+        path: PathBuf,
+        error: rustls_pki_types::pem::Error,
+    },
     #[error("{}: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
     #[error("certificate: {0}")]
@@ -48,7 +54,10 @@ pub(crate) fn from_files(config: &TlsConfig) -> Result<ServerConfig, TlsError> {
 }
 
 /// From the CA in `state_dir`, made if it is not there. Gives the CA's certificate file, for customers' trust files.
-pub(crate) fn self_made(state_dir: &Path, names: &[String]) -> Result<(ServerConfig, PathBuf), TlsError> {
+pub(crate) fn self_made(
+    state_dir: &Path,
+    names: &[String],
+) -> Result<(ServerConfig, PathBuf), TlsError> {
     let (certificate_file, key_file) = (state_dir.join("ca.pem"), state_dir.join("ca.key"));
     let file = |path: &Path| {
         let path = path.to_path_buf();
@@ -58,7 +67,8 @@ pub(crate) fn self_made(state_dir: &Path, names: &[String]) -> Result<(ServerCon
         let key = KeyPair::generate()?;
         let certificate = ca_params().self_signed(&key)?;
         private_file::write(&key_file, key.serialize_pem().as_bytes()).map_err(file(&key_file))?;
-        private_file::write(&certificate_file, certificate.pem().as_bytes()).map_err(file(&certificate_file))?;
+        private_file::write(&certificate_file, certificate.pem().as_bytes())
+            .map_err(file(&certificate_file))?;
     }
     let ca_key = KeyPair::from_pem(&std::fs::read_to_string(&key_file).map_err(file(&key_file))?)?;
     let issuer = Issuer::new(ca_params(), ca_key);
@@ -70,7 +80,10 @@ pub(crate) fn self_made(state_dir: &Path, names: &[String]) -> Result<(ServerCon
     params.not_after = OffsetDateTime::now_utc() + SERVER_LIFE;
     params.use_authority_key_identifier_extension = true;
     let certificate = params.signed_by(&key, &issuer)?;
-    let config = server(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))?;
+    let config = server(
+        vec![certificate.der().clone()],
+        PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+    )?;
     Ok((config, certificate_file))
 }
 
@@ -91,9 +104,14 @@ fn named(common_name: &str) -> DistinguishedName {
     name
 }
 
-fn server(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<ServerConfig, TlsError> {
+fn server(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ServerConfig, TlsError> {
     use_aws_lc();
-    let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

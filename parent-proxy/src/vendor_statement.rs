@@ -15,7 +15,10 @@ use std::time::SystemTime;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StatementError {
     #[error("{}: {error}", path.display())]
-    Read { path: PathBuf, error: std::io::Error },
+    Read {
+        path: PathBuf,
+        error: std::io::Error,
+    },
     #[error("{}: not a signed vendor statement", path.display())]
     Shape { path: PathBuf },
 }
@@ -40,7 +43,10 @@ struct Stamp {
 
 impl VendorStatementFile {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, last: Mutex::new(None) }
+        Self {
+            path,
+            last: Mutex::new(None),
+        }
     }
 
     /// The statement in the file now. While a replacement is unreadable, the last good one is given.
@@ -58,26 +64,43 @@ impl VendorStatementFile {
                 Ok(stapled.clone())
             }
             (Err(error), None) => Err(error),
-            (Ok(None), None) => Err(StatementError::Shape { path: self.path.clone() }),
+            (Ok(None), None) => Err(StatementError::Shape {
+                path: self.path.clone(),
+            }),
         }
     }
 
     fn read(&self, known: Option<Stamp>) -> Result<Option<(Stamp, Stapled)>, StatementError> {
-        let failed = |error| StatementError::Read { path: self.path.clone(), error };
+        let failed = |error| StatementError::Read {
+            path: self.path.clone(),
+            error,
+        };
         let metadata = std::fs::metadata(&self.path).map_err(failed)?;
-        let stamp = Stamp { modified: metadata.modified().ok(), length: metadata.len() };
+        let stamp = Stamp {
+            modified: metadata.modified().ok(),
+            length: metadata.len(),
+        };
         if known == Some(stamp) {
             return Ok(None);
         }
-        let shape = || StatementError::Shape { path: self.path.clone() };
+        let shape = || StatementError::Shape {
+            path: self.path.clone(),
+        };
         if metadata.len() > limits::VENDOR_STATEMENT as u64 {
             return Err(shape());
         }
         let signed = std::fs::read(&self.path).map_err(failed)?;
-        let envelope = CoseSign1::from_bytes(&signed, limits::VENDOR_STATEMENT).map_err(|_| shape())?;
+        let envelope =
+            CoseSign1::from_bytes(&signed, limits::VENDOR_STATEMENT).map_err(|_| shape())?;
         let statement: VendorStatement =
             cbor::decode(&envelope.payload, limits::VENDOR_STATEMENT).map_err(|_| shape())?;
-        Ok(Some((stamp, Stapled { signed: Arc::new(signed), statement: Arc::new(statement) })))
+        Ok(Some((
+            stamp,
+            Stapled {
+                signed: Arc::new(signed),
+                statement: Arc::new(statement),
+            },
+        )))
     }
 }
 
@@ -87,9 +110,20 @@ mod tests {
     use super::*;
 
     fn signed(sequence: u64) -> Vec<u8> {
-        let statement =
-            VendorStatement { version: 1, sequence, issued_s: 0, not_after_s: 1, images: vec![], providers: vec![] };
-        CoseSign1 { algorithm: -8, payload: cbor::encode(&statement), signature: [0; 64] }.to_bytes()
+        let statement = VendorStatement {
+            version: 1,
+            sequence,
+            issued_s: 0,
+            not_after_s: 1,
+            images: vec![],
+            providers: vec![],
+        };
+        CoseSign1 {
+            algorithm: -8,
+            payload: cbor::encode(&statement),
+            signature: [0; 64],
+        }
+        .to_bytes()
     }
 
     #[test]

@@ -9,14 +9,23 @@ const OWNER: Thumbprint = Thumbprint([1; 32]);
 const PARTITION: PartitionId = PartitionId([2; 32]);
 
 fn new_key<'a>(key: KeyId, record: &'a [u8], bundle: &'a [u8]) -> NewKey<'a> {
-    NewKey { key, owner: OWNER, partition: PARTITION, record, bundle }
+    NewKey {
+        key,
+        owner: OWNER,
+        partition: PARTITION,
+        record,
+        bundle,
+    }
 }
 
 /// What a power cut leaves: the files as they are now, without the process closing anything.
 fn crash_copy(database: &Path, to: &Path) -> PathBuf {
     std::fs::create_dir_all(to).unwrap();
     for ending in ["", "-wal"] {
-        let name = format!("{}{ending}", database.file_name().unwrap().to_str().unwrap());
+        let name = format!(
+            "{}{ending}",
+            database.file_name().unwrap().to_str().unwrap()
+        );
         std::fs::copy(database.with_file_name(&name), to.join(&name)).unwrap();
     }
     to.join(database.file_name().unwrap())
@@ -25,22 +34,38 @@ fn crash_copy(database: &Path, to: &Path) -> PathBuf {
 #[tokio::test]
 async fn the_first_record_of_a_key_stays() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Store::open(&directory.path().join("records.sqlite")).await.unwrap();
+    let store = Store::open(&directory.path().join("records.sqlite"))
+        .await
+        .unwrap();
     let key = KeyId([7; 32]);
     assert_eq!(store.fate(&key).await.unwrap(), Fate::Unknown);
-    store.put(new_key(key, b"first", b"receipt 1")).await.unwrap();
-    store.put(new_key(key, b"second", b"receipt 2")).await.unwrap();
+    store
+        .put(new_key(key, b"first", b"receipt 1"))
+        .await
+        .unwrap();
+    store
+        .put(new_key(key, b"second", b"receipt 2"))
+        .await
+        .unwrap();
     assert_eq!(store.record(&key).await.unwrap().unwrap(), b"first");
-    assert_eq!(store.bundle(&OWNER, &key).await.unwrap().unwrap(), b"receipt 1");
+    assert_eq!(
+        store.bundle(&OWNER, &key).await.unwrap().unwrap(),
+        b"receipt 1"
+    );
     assert_eq!(store.count(&PARTITION).await.unwrap(), 1);
 }
 
 #[tokio::test]
 async fn t37_another_owner_sees_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Store::open(&directory.path().join("records.sqlite")).await.unwrap();
+    let store = Store::open(&directory.path().join("records.sqlite"))
+        .await
+        .unwrap();
     let key = KeyId([7; 32]);
-    store.put(new_key(key, b"record", b"receipt")).await.unwrap();
+    store
+        .put(new_key(key, b"record", b"receipt"))
+        .await
+        .unwrap();
     let other = Thumbprint([9; 32]);
     assert_eq!(store.bundle(&other, &key).await.unwrap(), None);
     assert_eq!(store.bundles(&other, None, 100).await.unwrap(), vec![]);
@@ -49,12 +74,20 @@ async fn t37_another_owner_sees_nothing() {
 #[tokio::test]
 async fn listing_goes_on_behind_a_key() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Store::open(&directory.path().join("records.sqlite")).await.unwrap();
+    let store = Store::open(&directory.path().join("records.sqlite"))
+        .await
+        .unwrap();
     for number in [3, 1, 2] {
-        store.put(new_key(KeyId([number; 32]), b"record", &[number])).await.unwrap();
+        store
+            .put(new_key(KeyId([number; 32]), b"record", &[number]))
+            .await
+            .unwrap();
     }
     let first = store.bundles(&OWNER, None, 2).await.unwrap();
-    assert_eq!(first, vec![(KeyId([1; 32]), vec![1]), (KeyId([2; 32]), vec![2])]);
+    assert_eq!(
+        first,
+        vec![(KeyId([1; 32]), vec![1]), (KeyId([2; 32]), vec![2])]
+    );
     let rest = store.bundles(&OWNER, Some(&first[1].0), 2).await.unwrap();
     assert_eq!(rest, vec![(KeyId([3; 32]), vec![3])]);
 }
@@ -88,12 +121,22 @@ async fn t21_what_was_acknowledged_survives_a_kill() {
     assert!(!store.put_genesis(b"another").await.unwrap());
     for number in 0..20 {
         let record = vec![number; 9000];
-        store.put(new_key(KeyId([number; 32]), &record, b"receipt")).await.unwrap();
+        store
+            .put(new_key(KeyId([number; 32]), &record, b"receipt"))
+            .await
+            .unwrap();
         let copy = crash_copy(&path, &directory.path().join(format!("copy-{number}")));
         let reopened = Store::open(&copy).await.unwrap();
         assert_eq!(reopened.genesis().await.unwrap().unwrap(), b"genesis");
         for earlier in 0..=number {
-            assert_eq!(reopened.record(&KeyId([earlier; 32])).await.unwrap().unwrap(), vec![earlier; 9000]);
+            assert_eq!(
+                reopened
+                    .record(&KeyId([earlier; 32]))
+                    .await
+                    .unwrap()
+                    .unwrap(),
+                vec![earlier; 9000]
+            );
         }
         reopened.close().await;
     }
@@ -106,15 +149,24 @@ async fn t21_a_torn_write_leaves_all_or_nothing() {
     let wal = path.with_file_name("records.sqlite-wal");
     let store = Store::open(&path).await.unwrap();
     let (first, second) = (KeyId([1; 32]), KeyId([2; 32]));
-    store.put(new_key(first, &[1; 9000], b"receipt")).await.unwrap();
+    store
+        .put(new_key(first, &[1; 9000], b"receipt"))
+        .await
+        .unwrap();
     let acknowledged = std::fs::metadata(&wal).unwrap().len();
-    store.put(new_key(second, &[2; 9000], b"receipt")).await.unwrap();
+    store
+        .put(new_key(second, &[2; 9000], b"receipt"))
+        .await
+        .unwrap();
     let end = std::fs::metadata(&wal).unwrap().len();
     assert!(end > acknowledged);
     let (mut without, mut with) = (0, 0);
     for (turn, cut) in (acknowledged..=end).step_by(997).chain([end]).enumerate() {
         let copy = crash_copy(&path, &directory.path().join(format!("copy-{turn}")));
-        let log = std::fs::OpenOptions::new().write(true).open(copy.with_file_name("records.sqlite-wal")).unwrap();
+        let log = std::fs::OpenOptions::new()
+            .write(true)
+            .open(copy.with_file_name("records.sqlite-wal"))
+            .unwrap();
         log.set_len(cut).unwrap();
         let reopened = Store::open(&copy).await.unwrap();
         assert_eq!(reopened.record(&first).await.unwrap().unwrap(), [1; 9000]);
@@ -126,7 +178,10 @@ async fn t21_a_torn_write_leaves_all_or_nothing() {
             }
         }
         // The store goes on from there, and a repeated import makes the key whole.
-        reopened.put(new_key(second, &[2; 9000], b"receipt")).await.unwrap();
+        reopened
+            .put(new_key(second, &[2; 9000], b"receipt"))
+            .await
+            .unwrap();
         assert_eq!(reopened.record(&second).await.unwrap().unwrap(), [2; 9000]);
         reopened.close().await;
     }

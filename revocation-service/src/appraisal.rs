@@ -70,7 +70,10 @@ pub enum AppraisalError {
     #[error("RSV-8: the Evidence is refused: {0}")]
     Evidence(EvidenceError),
     /// RSV-9: the Evidence was made more than an hour ago.
-    #[error("RSV-9: the Evidence is {age_s} s old where {} s are allowed", limits::EVIDENCE_MAX_AGE_S)]
+    #[error(
+        "RSV-9: the Evidence is {age_s} s old where {} s are allowed",
+        limits::EVIDENCE_MAX_AGE_S
+    )]
     Old {
         /// Its age.
         age_s: u64,
@@ -124,7 +127,11 @@ struct Verified {
 impl Appraiser {
     /// An appraiser for Evidence under `root`, consenting to `accepted`.
     pub fn new(root: Root, accepted: Vec<Accepted>) -> Self {
-        Self { root, accepted, verified: Mutex::default() }
+        Self {
+            root,
+            accepted,
+            verified: Mutex::default(),
+        }
     }
 
     /// Verifies at `now_ms`, and says whether the customer consents.
@@ -133,7 +140,9 @@ impl Appraiser {
         // RSV-9
         let age_ms = now_ms.saturating_sub(verified.evidence_ms);
         if age_ms > limits::EVIDENCE_MAX_AGE_S * 1000 {
-            return Err(AppraisalError::Old { age_s: age_ms / 1000 });
+            return Err(AppraisalError::Old {
+                age_s: age_ms / 1000,
+            });
         }
         Ok(match self.withheld(&verified, shown.binding, now_ms) {
             None => Consent::Given,
@@ -148,7 +157,11 @@ impl Appraiser {
             return Some(Withheld::Image);
         }
         // RSV-15: any instance of the group may receive the group key by joining, so each admitted image counts.
-        if !binding.measurements.iter().all(|admitted| self.accepts(admitted, now_ms / 1000)) {
+        if !binding
+            .measurements
+            .iter()
+            .all(|admitted| self.accepts(admitted, now_ms / 1000))
+        {
             return Some(Withheld::Admitted);
         }
         // RSV-16
@@ -160,8 +173,13 @@ impl Appraiser {
 
     /// Whether Evidence made at `evidence_s` with this measurement counts. Every entry for it must agree.
     fn accepts(&self, measurement: &Measurement, evidence_s: u64) -> bool {
-        let mut named = self.accepted.iter().filter(|entry| entry.measurement == *measurement).peekable();
-        named.peek().is_some() && named.all(|entry| entry.until_s.is_none_or(|until| evidence_s < until))
+        let mut named = self
+            .accepted
+            .iter()
+            .filter(|entry| entry.measurement == *measurement)
+            .peekable();
+        named.peek().is_some()
+            && named.all(|entry| entry.until_s.is_none_or(|until| evidence_s < until))
     }
 
     fn verified(&self, shown: &Shown<'_>, now_ms: u64) -> Result<Verified, AppraisalError> {
@@ -198,7 +216,8 @@ impl Appraiser {
             public_key: Some(&binding::instance_spki(instance)),
             ..Expected::default()
         };
-        let evidence = verify(shown.evidence, &self.root, now_ms / 1000, &expected).map_err(AppraisalError::Evidence)?;
+        let evidence = verify(shown.evidence, &self.root, now_ms / 1000, &expected)
+            .map_err(AppraisalError::Evidence)?;
         let genesis = self.verify_genesis(&shown.group, shown.genesis)?;
         Ok(Verified {
             at_ms: now_ms,
@@ -213,8 +232,10 @@ impl Appraiser {
     fn verify_genesis(&self, group: &GroupId, record: &[u8]) -> Result<Evidence, AppraisalError> {
         // RSV-10
         let malformed = |_| AppraisalError::Genesis;
-        let record: GenesisRecord = cbor::decode(record, limits::GENESIS_RECORD).map_err(malformed)?;
-        let body: GenesisBody = cbor::decode(&record.body, limits::GENESIS_BODY).map_err(malformed)?;
+        let record: GenesisRecord =
+            cbor::decode(record, limits::GENESIS_RECORD).map_err(malformed)?;
+        let body: GenesisBody =
+            cbor::decode(&record.body, limits::GENESIS_BODY).map_err(malformed)?;
         if body.version != 1 || GroupId::of(&record.body) != *group {
             return Err(AppraisalError::Genesis);
         }
@@ -224,8 +245,8 @@ impl Appraiser {
             user_data: Some(&group::genesis_user_data(&record.body)),
             ..Expected::default()
         };
-        let evidence =
-            verify_at_own_time(&record.evidence, &self.root, &expected).map_err(AppraisalError::GenesisEvidence)?;
+        let evidence = verify_at_own_time(&record.evidence, &self.root, &expected)
+            .map_err(AppraisalError::GenesisEvidence)?;
         if evidence.public_key().is_some() {
             return Err(AppraisalError::GenesisPurpose);
         }

@@ -49,11 +49,23 @@ pub struct CertificateRequest {
 }
 
 /// Certifies a key from five minutes ago on, for `lifetime_s` in all, seven days at most.
-pub fn issue(root: &SigningKey, purpose: StatusPurpose, key: Vec<u8>, now_s: u64, lifetime_s: u64) -> Vec<u8> {
+pub fn issue(
+    root: &SigningKey,
+    purpose: StatusPurpose,
+    key: Vec<u8>,
+    now_s: u64,
+    lifetime_s: u64,
+) -> Vec<u8> {
     let not_before_s = now_s.saturating_sub(BACKDATED_S);
     let lifetime_s = lifetime_s.min(limits::STATUS_CERTIFICATE_LIFETIME_S);
-    let certificate = StatusCertificate { purpose, key, not_before_s, not_after_s: not_before_s + lifetime_s };
-    root.sign1(context::STATUS_CERTIFICATE, cbor::encode(&certificate)).to_bytes()
+    let certificate = StatusCertificate {
+        purpose,
+        key,
+        not_before_s,
+        not_after_s: not_before_s + lifetime_s,
+    };
+    root.sign1(context::STATUS_CERTIFICATE, cbor::encode(&certificate))
+        .to_bytes()
 }
 
 /// Checks a certificate for `key` under `root`. Its time is for the caller to compare.
@@ -66,16 +78,19 @@ pub fn verify(
     // RSV-33
     let limit = limits::STATUS_CERTIFICATE;
     let signed = CoseSign1::from_bytes(bytes, limit).map_err(|_| CertificateError::Malformed)?;
-    let payload =
-        verify_sign1(root, context::STATUS_CERTIFICATE, &signed).map_err(|_| CertificateError::Signature)?;
-    let certificate: StatusCertificate = cbor::decode(payload, limit).map_err(|_| CertificateError::Malformed)?;
+    let payload = verify_sign1(root, context::STATUS_CERTIFICATE, &signed)
+        .map_err(|_| CertificateError::Signature)?;
+    let certificate: StatusCertificate =
+        cbor::decode(payload, limit).map_err(|_| CertificateError::Malformed)?;
     if certificate.purpose != purpose {
         return Err(CertificateError::Purpose);
     }
     if certificate.key != key {
         return Err(CertificateError::Key);
     }
-    let lifetime_s = certificate.not_after_s.checked_sub(certificate.not_before_s);
+    let lifetime_s = certificate
+        .not_after_s
+        .checked_sub(certificate.not_before_s);
     match lifetime_s {
         Some(1..=limits::STATUS_CERTIFICATE_LIFETIME_S) => Ok(certificate),
         _ => Err(CertificateError::Lifetime),
@@ -90,9 +105,14 @@ mod tests {
     const NOW_S: u64 = 1_800_000_000;
 
     fn signed(root: &SigningKey, not_after_s: u64) -> Vec<u8> {
-        let certificate =
-            StatusCertificate { purpose: StatusPurpose::Answers, key: vec![7], not_before_s: NOW_S, not_after_s };
-        root.sign1(context::STATUS_CERTIFICATE, cbor::encode(&certificate)).to_bytes()
+        let certificate = StatusCertificate {
+            purpose: StatusPurpose::Answers,
+            key: vec![7],
+            not_before_s: NOW_S,
+            not_after_s,
+        };
+        root.sign1(context::STATUS_CERTIFICATE, cbor::encode(&certificate))
+            .to_bytes()
     }
 
     #[test]
@@ -101,19 +121,35 @@ mod tests {
         let check = |bytes: &[u8], purpose, key: &[u8]| verify(&root.public(), purpose, key, bytes);
         let issued = issue(&root, StatusPurpose::Answers, vec![7], NOW_S, u64::MAX);
         let certificate = check(&issued, StatusPurpose::Answers, &[7]);
-        let times = certificate.map(|certificate| (certificate.not_before_s, certificate.not_after_s));
+        let times =
+            certificate.map(|certificate| (certificate.not_before_s, certificate.not_after_s));
         assert_eq!(times, Ok((NOW_S - 300, NOW_S - 300 + 7 * 24 * 3600)));
 
-        assert_eq!(check(&issued[1..], StatusPurpose::Answers, &[7]), Err(CertificateError::Malformed));
-        assert_eq!(check(&issued, StatusPurpose::Queries, &[7]), Err(CertificateError::Purpose));
-        assert_eq!(check(&issued, StatusPurpose::Answers, &[8]), Err(CertificateError::Key));
+        assert_eq!(
+            check(&issued[1..], StatusPurpose::Answers, &[7]),
+            Err(CertificateError::Malformed)
+        );
+        assert_eq!(
+            check(&issued, StatusPurpose::Queries, &[7]),
+            Err(CertificateError::Purpose)
+        );
+        assert_eq!(
+            check(&issued, StatusPurpose::Answers, &[8]),
+            Err(CertificateError::Key)
+        );
         let other = SigningKey::generate(SignatureKind::P256).public();
-        assert_eq!(verify(&other, StatusPurpose::Answers, &[7], &issued), Err(CertificateError::Signature));
+        assert_eq!(
+            verify(&other, StatusPurpose::Answers, &[7], &issued),
+            Err(CertificateError::Signature)
+        );
         let week = 7 * 24 * 3600;
         assert!(check(&signed(&root, NOW_S + week), StatusPurpose::Answers, &[7]).is_ok());
         for not_after_s in [NOW_S + week + 1, NOW_S, NOW_S - 1] {
             let bytes = signed(&root, not_after_s);
-            assert_eq!(check(&bytes, StatusPurpose::Answers, &[7]), Err(CertificateError::Lifetime));
+            assert_eq!(
+                check(&bytes, StatusPurpose::Answers, &[7]),
+                Err(CertificateError::Lifetime)
+            );
         }
     }
 }

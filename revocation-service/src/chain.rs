@@ -40,7 +40,10 @@ pub fn judge(seen: &[ChainHead], sequence: u64, now_ms: u64) -> ChainVerdict {
     }
     // RSV-17
     let longer = seen.iter().filter(|head| head.sequence > sequence);
-    if longer.map(|head| now_ms.saturating_sub(head.first_seen_ms)).any(|age| age > CATCH_UP_MS) {
+    if longer
+        .map(|head| now_ms.saturating_sub(head.first_seen_ms))
+        .any(|age| age > CATCH_UP_MS)
+    {
         return ChainVerdict::Behind;
     }
     ChainVerdict::Current
@@ -51,7 +54,11 @@ mod tests {
     use super::*;
 
     fn head(sequence: u64, byte: u8, first_seen_ms: u64) -> ChainHead {
-        ChainHead { sequence, head: Digest([byte; 32]), first_seen_ms }
+        ChainHead {
+            sequence,
+            head: Digest([byte; 32]),
+            first_seen_ms,
+        }
     }
 
     #[test]

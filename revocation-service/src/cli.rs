@@ -3,6 +3,7 @@
 //! Registering, revoking and the like go over HTTP and are commands of `coffer`. Exit codes: 0 done, 1 the answer is no,
 //! 2 it could not be done.
 
+use std::future::Future;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -10,6 +11,7 @@ use clap::{Parser, Subcommand};
 use cofferdam_wire::cose::PublicKey;
 use cofferdam_wire::limits;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::audit::{self, Entry, ScanEnd};
 use crate::clock::Clock;
@@ -90,44 +92,56 @@ struct ConfigArgument {
 pub async fn execute(cli: Cli) -> anyhow::Result<u8> {
     match cli.command {
         Command::Serve(argument) => {
-            crate::run(Config::load(&argument.config)?, stop_signal()).await?;
+            let stop = stop_signal().context("listening for SIGTERM")?;
+            crate::run(Config::load(&argument.config)?, stop).await?;
             Ok(0)
         }
         Command::Init(argument) => init(&Config::load(&argument.config)?).await,
         Command::NewRoot { out } => new_root(&out),
-        Command::Certify { root, request, out, days } => certify(&root, &request, &out, days),
+        Command::Certify {
+            root,
+            request,
+            out,
+            days,
+        } => certify(&root, &request, &out, days),
         Command::Replay { config, json } => replay(&Config::load(&config.config)?, json).await,
-        Command::VerifyLog { log, key, json, quiet } => verify_log(&log, &key, json, quiet),
+        Command::VerifyLog {
+            log,
+            key,
+            json,
+            quiet,
+        } => verify_log(&log, &key, json, quiet),
     }
 }
 
-/// Done when the process is told to stop.
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                terminate.recv().await;
-            }
-            Err(error) => {
-                tracing::error!(%error, "cannot listen for SIGTERM");
-                std::future::pending::<()>().await;
-            }
+/// Done when the process is told to stop. It listens from the call on, so that no signal comes too early.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-    };
-    tokio::select! {
-        () = terminated => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+    })
 }
 
 async fn init(config: &Config) -> anyhow::Result<u8> {
     let service = Service::open(config, Clock::system()).await?;
     Credentials::open(&config.registrar_token_file(), &config.admin_token_file())?;
     let tls = tls::open(config)?;
-    println!("status root (pin this):  {}", hex::encode(service.keyring().root().to_cose()));
-    println!("registrar's token:       {}", config.registrar_token_file().display());
-    println!("admin's token:           {}", config.admin_token_file().display());
+    println!(
+        "status root (pin this):  {}",
+        hex::encode(service.keyring().root().to_cose())
+    );
+    println!(
+        "registrar's token:       {}",
+        config.registrar_token_file().display()
+    );
+    println!(
+        "admin's token:           {}",
+        config.admin_token_file().display()
+    );
     match tls.ca_file {
         Some(path) => println!("CA for clients:          {}", path.display()),
         None => println!("CA for clients:          a public one, as the certificate says"),
@@ -149,10 +163,15 @@ fn new_root(out: &Path) -> anyhow::Result<u8> {
 }
 
 fn certify(root: &Path, request: &Path, out: &Path, days: u64) -> anyhow::Result<u8> {
-    let root = keyring::read_root(root)?.with_context(|| format!("{} is not there", root.display()))?;
+    let root =
+        keyring::read_root(root)?.with_context(|| format!("{} is not there", root.display()))?;
     let lifetime_s = (days * 24 * 3600).min(limits::STATUS_CERTIFICATE_LIFETIME_S);
     keyring::sign_request(&root, request, out, Clock::system().now_s(), lifetime_s)?;
-    println!("wrote {} and {}", out.join("answers.cert").display(), out.join("queries.cert").display());
+    println!(
+        "wrote {} and {}",
+        out.join("answers.cert").display(),
+        out.join("queries.cert").display()
+    );
     Ok(0)
 }
 
@@ -170,14 +189,24 @@ async fn replay(config: &Config, as_json: bool) -> anyhow::Result<u8> {
     }
     println!("{} keys were held.", done.len());
     for one in &done {
-        println!("{}  {:<10}  now {:<9}  sequence {}", one.handle, one.reason.slug(), one.state.slug(), one.sequence);
+        println!(
+            "{}  {:<10}  now {:<9}  sequence {}",
+            one.handle,
+            one.reason.slug(),
+            one.state.slug(),
+            one.sequence
+        );
     }
     Ok(0)
 }
 
 fn verify_log(log: &Path, key: &Path, as_json: bool, quiet: bool) -> anyhow::Result<u8> {
-    let text = std::fs::read_to_string(key)
-        .with_context(|| format!("reading the audit key from {} ({AUDIT_PUBLIC_FILE})", key.display()))?;
+    let text = std::fs::read_to_string(key).with_context(|| {
+        format!(
+            "reading the audit key from {} ({AUDIT_PUBLIC_FILE})",
+            key.display()
+        )
+    })?;
     let bytes = hex::decode(text.trim()).context("the audit key is not hex")?;
     let key = PublicKey::from_cose(&bytes).context("the audit key is not a COSE_Key")?;
     if !log.exists() {
@@ -185,12 +214,25 @@ fn verify_log(log: &Path, key: &Path, as_json: bool, quiet: bool) -> anyhow::Res
     }
     let scan = audit::scan(log, &key, |entry| {
         if !quiet {
-            println!("{}", if as_json { json_line(entry) } else { text_line(entry) });
+            println!(
+                "{}",
+                if as_json {
+                    json_line(entry)
+                } else {
+                    text_line(entry)
+                }
+            );
         }
     })?;
     match scan.end {
-        ScanEnd::Complete => eprintln!("{} entries verify; the last has the hash {}", scan.entries, scan.head),
-        ScanEnd::Torn => eprintln!("{} entries verify; an unfinished line follows", scan.entries),
+        ScanEnd::Complete => eprintln!(
+            "{} entries verify; the last has the hash {}",
+            scan.entries, scan.head
+        ),
+        ScanEnd::Torn => eprintln!(
+            "{} entries verify; an unfinished line follows",
+            scan.entries
+        ),
         ScanEnd::Broken { line, problem } => {
             eprintln!("{} entries verify; line {line} {problem}", scan.entries);
             return Ok(1);

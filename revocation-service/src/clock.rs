@@ -11,7 +11,9 @@ impl Clock {
     /// The clock of the operating system.
     pub fn system() -> Self {
         Self::from_fn(|| {
-            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let since = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
             u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
         })
     }

@@ -144,9 +144,14 @@ fn invalid(field: &'static str, problem: &'static str) -> ConfigError {
 impl Config {
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let read = |source| ConfigError::Read { path: path.into(), source };
+        let read = |source| ConfigError::Read {
+            path: path.into(),
+            source,
+        };
         let not_there = || read(std::io::ErrorKind::NotFound.into());
-        let bytes = crate::private_file::read(path, MAX_FILE).map_err(read)?.ok_or_else(not_there)?;
+        let bytes = crate::private_file::read(path, MAX_FILE)
+            .map_err(read)?
+            .ok_or_else(not_there)?;
         let text = std::str::from_utf8(&bytes).map_err(|_| invalid("text", "is not UTF-8"))?;
         let config: Config = toml::from_str(text)?;
         config.check()?;
@@ -156,19 +161,34 @@ impl Config {
     /// Checks every value, and that each parses.
     pub fn check(&self) -> Result<(), ConfigError> {
         if self.audit_log.starts_with(&self.state_dir) {
-            return Err(invalid("audit_log", "lies in state_dir; put it on another path, best on another disk"));
+            return Err(invalid(
+                "audit_log",
+                "lies in state_dir; put it on another path, best on another disk",
+            ));
         }
         if self.valid_for_s < limits::INTERVAL_MIN_S {
-            return Err(invalid("valid_for_s", "is shorter than the shortest interval, 5 s"));
+            return Err(invalid(
+                "valid_for_s",
+                "is shorter than the shortest interval, 5 s",
+            ));
         }
         if !(3600..=limits::STATUS_CERTIFICATE_LIFETIME_S).contains(&self.certificate_lifetime_s) {
-            return Err(invalid("certificate_lifetime_s", "is not between an hour and 7 days"));
+            return Err(invalid(
+                "certificate_lifetime_s",
+                "is not between an hour and 7 days",
+            ));
         }
         if self.queries_per_second == 0 {
-            return Err(invalid("queries_per_second", "is 0, so no query would be answered"));
+            return Err(invalid(
+                "queries_per_second",
+                "is 0, so no query would be answered",
+            ));
         }
         if self.verifier.measurements.is_empty() {
-            return Err(invalid("verifier.measurements", "is empty, so no enclave would be accepted"));
+            return Err(invalid(
+                "verifier.measurements",
+                "is empty, so no enclave would be accepted",
+            ));
         }
         self.attestation_root()?;
         self.accepted()?;
@@ -179,20 +199,33 @@ impl Config {
 
     /// The root of Evidence.
     pub fn attestation_root(&self) -> Result<Root, ConfigError> {
-        let Some(text) = &self.verifier.attestation_root else { return Ok(aws_nitro_root()) };
+        let Some(text) = &self.verifier.attestation_root else {
+            return Ok(aws_nitro_root());
+        };
         let field = "verifier.attestation_root";
-        let der = STANDARD.decode(text).map_err(|_| invalid(field, "is not base64"))?;
+        let der = STANDARD
+            .decode(text)
+            .map_err(|_| invalid(field, "is not base64"))?;
         Root::from_der(&der).map_err(|_| invalid(field, "is not a CA certificate in DER"))
     }
 
     /// The images consented to.
     pub fn accepted(&self) -> Result<Vec<Accepted>, ConfigError> {
-        self.verifier.measurements.iter().map(AcceptedImage::parse).collect()
+        self.verifier
+            .measurements
+            .iter()
+            .map(AcceptedImage::parse)
+            .collect()
     }
 
     /// The groups named, if any.
     pub fn pinned_groups(&self) -> Result<Vec<GroupId>, ConfigError> {
-        let parse = |text: &String| GroupId::from_hex(text).ok_or(invalid("groups", "has an entry that is not 32 bytes in hex"));
+        let parse = |text: &String| {
+            GroupId::from_hex(text).ok_or(invalid(
+                "groups",
+                "has an entry that is not 32 bytes in hex",
+            ))
+        };
         self.groups.iter().map(parse).collect()
     }
 
@@ -200,19 +233,24 @@ impl Config {
     pub fn status_root(&self) -> Result<Option<PublicKey>, ConfigError> {
         let parse = |text: &String| {
             let bytes = hex::decode(text).map_err(|_| invalid("status_root", "is not hex"))?;
-            PublicKey::from_cose(&bytes).map_err(|_| invalid("status_root", "is not a COSE_Key of Ed25519 or P-256"))
+            PublicKey::from_cose(&bytes)
+                .map_err(|_| invalid("status_root", "is not a COSE_Key of Ed25519 or P-256"))
         };
         self.status_root.as_ref().map(parse).transpose()
     }
 
     /// Where the registrar's token is.
     pub fn registrar_token_file(&self) -> PathBuf {
-        self.registrar_token_file.clone().unwrap_or_else(|| self.state_dir.join("registrar.token"))
+        self.registrar_token_file
+            .clone()
+            .unwrap_or_else(|| self.state_dir.join("registrar.token"))
     }
 
     /// Where the admin's token is.
     pub fn admin_token_file(&self) -> PathBuf {
-        self.admin_token_file.clone().unwrap_or_else(|| self.state_dir.join("admin.token"))
+        self.admin_token_file
+            .clone()
+            .unwrap_or_else(|| self.state_dir.join("admin.token"))
     }
 }
 
@@ -220,16 +258,30 @@ impl AcceptedImage {
     fn parse(&self) -> Result<Accepted, ConfigError> {
         let pcr = |text: &str| {
             let mut bytes = [0; 48];
-            hex::decode_to_slice(text, &mut bytes)
-                .map_err(|_| invalid("verifier.measurements", "has a PCR that is not 48 bytes in hex"))?;
+            hex::decode_to_slice(text, &mut bytes).map_err(|_| {
+                invalid(
+                    "verifier.measurements",
+                    "has a PCR that is not 48 bytes in hex",
+                )
+            })?;
             Ok::<_, ConfigError>(bytes)
         };
-        let measurement = Measurement { pcr0: pcr(&self.pcr0)?, pcr1: pcr(&self.pcr1)?, pcr2: pcr(&self.pcr2)? };
+        let measurement = Measurement {
+            pcr0: pcr(&self.pcr0)?,
+            pcr1: pcr(&self.pcr1)?,
+            pcr2: pcr(&self.pcr2)?,
+        };
         // Zeros are what debug mode shows; the parent reads the memory of such an enclave.
         if [measurement.pcr0, measurement.pcr1, measurement.pcr2].contains(&[0; 48]) {
-            return Err(invalid("verifier.measurements", "has a PCR of zeros: debug mode is never accepted"));
+            return Err(invalid(
+                "verifier.measurements",
+                "has a PCR of zeros: debug mode is never accepted",
+            ));
         }
-        Ok(Accepted { measurement, until_s: self.until_s })
+        Ok(Accepted {
+            measurement,
+            until_s: self.until_s,
+        })
     }
 }
 
@@ -260,7 +312,10 @@ mod tests {
         let config: Config = toml::from_str(&text()).unwrap();
         config.check().unwrap();
         assert_eq!(config.valid_for_s, 7 * 24 * 3600 + 3600);
-        assert_eq!(config.registrar_token_file(), PathBuf::from("/s/registrar.token"));
+        assert_eq!(
+            config.registrar_token_file(),
+            PathBuf::from("/s/registrar.token")
+        );
         let again: Config = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
         assert_eq!(again.accepted().unwrap(), config.accepted().unwrap());
     }
@@ -271,10 +326,16 @@ mod tests {
         assert!(refused("state_dir", "state_directory"));
         assert!(refused("'/a/log'", "'/s/log'"));
         assert!(refused("[verifier]", "valid_for_s = 4\n[verifier]"));
-        assert!(refused("[verifier]", "certificate_lifetime_s = 604801\n[verifier]"));
+        assert!(refused(
+            "[verifier]",
+            "certificate_lifetime_s = 604801\n[verifier]"
+        ));
         assert!(refused("[verifier]", "groups = ['00']\n[verifier]"));
         assert!(refused("[verifier]", "status_root = '00'\n[verifier]"));
-        assert!(refused("[verifier]", "[verifier]\nattestation_root = 'AAAA'"));
+        assert!(refused(
+            "[verifier]",
+            "[verifier]\nattestation_root = 'AAAA'"
+        ));
         assert!(refused(&"a0".repeat(48), &"00".repeat(48)));
         assert!(refused(&"a0".repeat(48), &"a0".repeat(47)));
     }

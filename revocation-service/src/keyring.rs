@@ -46,7 +46,9 @@ pub enum KeyringError {
     #[error("status_root in the configuration is not the key in {ROOT_FILE}")]
     OtherRoot,
     /// Keys of an earlier run are there, but no root for them.
-    #[error("there is no {ROOT_FILE}, and the configuration has no status_root; keys pinned to the former root need it")]
+    #[error(
+        "there is no {ROOT_FILE}, and the configuration has no status_root; keys pinned to the former root need it"
+    )]
     RootMissing,
     /// A certificate is not what this service needs.
     #[error("{path}: {source}")]
@@ -100,13 +102,17 @@ pub struct Keys {
 impl Keys {
     /// The generation that signs now.
     pub fn signing(&self, now_s: u64) -> Option<&Arc<Generation>> {
-        self.current.as_ref().filter(|generation| generation.is_valid_at(now_s))
+        self.current
+            .as_ref()
+            .filter(|generation| generation.is_valid_at(now_s))
     }
 
     /// The generation, current or previous, that a query names (RSV-2).
     pub fn receiving(&self, id: &RecipientId, now_s: u64) -> Option<&Arc<Generation>> {
+        // RSV-34: the previous one still opens, until its certificates end.
         let both = [&self.current, &self.previous].into_iter().flatten();
-        both.filter(|generation| generation.is_valid_at(now_s)).find(|generation| generation.queries_id == *id)
+        both.filter(|generation| generation.is_valid_at(now_s))
+            .find(|generation| generation.queries_id == *id)
     }
 }
 
@@ -132,10 +138,19 @@ impl Keyring {
         now_s: u64,
     ) -> Result<Self, KeyringError> {
         let dir = state_dir.join(KEYS_DIR);
-        let numbers = if dir.exists() { numbers(&dir)? } else { Vec::new() };
+        let numbers = if dir.exists() {
+            numbers(&dir)?
+        } else {
+            Vec::new()
+        };
         let root = open_root(&state_dir.join(ROOT_FILE), pinned, !numbers.is_empty())?;
         private_file::create_dir(&dir)?;
-        let keyring = Self { dir, root, lifetime_s, keys: RwLock::default() };
+        let keyring = Self {
+            dir,
+            root,
+            lifetime_s,
+            keys: RwLock::default(),
+        };
         for number in numbers.iter().rev().take(2).rev() {
             keyring.advance(keyring.read(*number)?);
         }
@@ -153,14 +168,18 @@ impl Keyring {
 
     /// The keys in force.
     pub fn keys(&self) -> Keys {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.keys
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Makes the next generation when half of the current one's time is over, or takes up certificates that were brought.
     pub fn renew(&self, now_s: u64) -> Result<(), KeyringError> {
         let current = self.keys().current;
         if let Some(generation) = &current {
-            let half = generation.not_before_s + (generation.not_after_s - generation.not_before_s) / 2;
+            let half =
+                generation.not_before_s + (generation.not_after_s - generation.not_before_s) / 2;
             if (generation.not_before_s..half).contains(&now_s) {
                 return Ok(());
             }
@@ -199,19 +218,42 @@ impl Keyring {
     }
 
     fn load(&self, dir: &Path, number: u64) -> Result<Generation, KeyringError> {
-        let damaged = |name: &str| KeyringError::Damaged { path: dir.join(name) };
-        let file = |name: &str| private_file::read(&dir.join(name), MAX_FILE)?.ok_or_else(|| damaged(name));
-        let answers = SigningKey::from_pem(&file("answers.pem")?).map_err(|_| damaged("answers.pem"))?;
-        let seed = Secret32::from_slice(&file("queries.seed")?).ok_or_else(|| damaged("queries.seed"))?;
+        let damaged = |name: &str| KeyringError::Damaged {
+            path: dir.join(name),
+        };
+        let file = |name: &str| {
+            private_file::read(&dir.join(name), MAX_FILE)?.ok_or_else(|| damaged(name))
+        };
+        let answers =
+            SigningKey::from_pem(&file("answers.pem")?).map_err(|_| damaged("answers.pem"))?;
+        let seed =
+            Secret32::from_slice(&file("queries.seed")?).ok_or_else(|| damaged("queries.seed"))?;
         let queries = PrivateKey::from_seed(&seed);
-        let published = StatusKeys { answers: file("answers.cert")?.to_vec(), queries: file("queries.cert")?.to_vec() };
+        let published = StatusKeys {
+            answers: file("answers.cert")?.to_vec(),
+            queries: file("queries.cert")?.to_vec(),
+        };
         let check = |name: &str, purpose, key: &[u8], bytes: &[u8]| {
-            certificate::verify(&self.root(), purpose, key, bytes)
-                .map_err(|source| KeyringError::Certificate { path: dir.join(name), source })
+            certificate::verify(&self.root(), purpose, key, bytes).map_err(|source| {
+                KeyringError::Certificate {
+                    path: dir.join(name),
+                    source,
+                }
+            })
         };
         let public = answers.public().to_cose();
-        let first = check("answers.cert", StatusPurpose::Answers, &public, &published.answers)?;
-        let second = check("queries.cert", StatusPurpose::Queries, &queries.public(), &published.queries)?;
+        let first = check(
+            "answers.cert",
+            StatusPurpose::Answers,
+            &public,
+            &published.answers,
+        )?;
+        let second = check(
+            "queries.cert",
+            StatusPurpose::Queries,
+            &queries.public(),
+            &published.queries,
+        )?;
         Ok(Generation {
             number,
             queries_id: recipient_id(Suite::XWing, &queries.public()),
@@ -242,11 +284,19 @@ pub fn sign_request(
 ) -> Result<(), KeyringError> {
     let path = request_dir.join("request.cbor");
     let damaged = || KeyringError::Damaged { path: path.clone() };
-    let bytes = private_file::read(&path, certificate::REQUEST_LIMIT as u64)?.ok_or_else(damaged)?;
-    let request: CertificateRequest = cbor::decode(&bytes, certificate::REQUEST_LIMIT).map_err(|_| damaged())?;
+    let bytes =
+        private_file::read(&path, certificate::REQUEST_LIMIT as u64)?.ok_or_else(damaged)?;
+    let request: CertificateRequest =
+        cbor::decode(&bytes, certificate::REQUEST_LIMIT).map_err(|_| damaged())?;
     let certify = |purpose, key| certificate::issue(root, purpose, key, now_s, lifetime_s);
-    private_file::write(&out_dir.join("answers.cert"), &certify(StatusPurpose::Answers, request.answers))?;
-    private_file::write(&out_dir.join("queries.cert"), &certify(StatusPurpose::Queries, request.queries))?;
+    private_file::write(
+        &out_dir.join("answers.cert"),
+        &certify(StatusPurpose::Answers, request.answers),
+    )?;
+    private_file::write(
+        &out_dir.join("queries.cert"),
+        &certify(StatusPurpose::Queries, request.queries),
+    )?;
     Ok(())
 }
 
@@ -259,11 +309,19 @@ pub fn create_root(path: &Path) -> Result<PublicKey, KeyringError> {
 
 /// Reads a root's private half.
 pub fn read_root(path: &Path) -> Result<Option<SigningKey>, KeyringError> {
-    let Some(pem) = private_file::read(path, MAX_FILE)? else { return Ok(None) };
-    SigningKey::from_pem(&pem).map(Some).map_err(|_| KeyringError::Damaged { path: path.into() })
+    let Some(pem) = private_file::read(path, MAX_FILE)? else {
+        return Ok(None);
+    };
+    SigningKey::from_pem(&pem)
+        .map(Some)
+        .map_err(|_| KeyringError::Damaged { path: path.into() })
 }
 
-fn open_root(path: &Path, pinned: Option<PublicKey>, used_before: bool) -> Result<Root, KeyringError> {
+fn open_root(
+    path: &Path,
+    pinned: Option<PublicKey>,
+    used_before: bool,
+) -> Result<Root, KeyringError> {
     match (read_root(path)?, pinned) {
         (Some(key), Some(pinned)) if key.public() != pinned => Err(KeyringError::OtherRoot),
         (Some(key), _) => Ok(Root::Here(key)),
@@ -272,8 +330,11 @@ fn open_root(path: &Path, pinned: Option<PublicKey>, used_before: bool) -> Resul
         (None, None) if used_before => Err(KeyringError::RootMissing),
         (None, None) => {
             create_root(path)?;
-            let root = read_root(path)?.ok_or_else(|| KeyringError::Damaged { path: path.into() })?;
-            tracing::info!("made a status root in the state directory; docs say how to keep one offline");
+            let root =
+                read_root(path)?.ok_or_else(|| KeyringError::Damaged { path: path.into() })?;
+            tracing::info!(
+                "made a status root in the state directory; docs say how to keep one offline"
+            );
             Ok(Root::Here(root))
         }
     }
@@ -286,7 +347,10 @@ fn prepare(dir: &Path) -> Result<(), KeyringError> {
     let queries = PrivateKey::generate();
     private_file::write(&dir.join("answers.pem"), answers.to_pkcs8_pem().as_bytes())?;
     private_file::write(&dir.join("queries.seed"), queries.to_seed().expose())?;
-    let request = CertificateRequest { answers: answers.public().to_cose(), queries: queries.public().to_vec() };
+    let request = CertificateRequest {
+        answers: answers.public().to_cose(),
+        queries: queries.public().to_vec(),
+    };
     // Last: where the request is, the keys are.
     private_file::write(&dir.join("request.cbor"), &cbor::encode(&request))?;
     Ok(())
@@ -304,68 +368,4 @@ fn numbers(dir: &Path) -> Result<Vec<u64>, KeyringError> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    const NOW_S: u64 = 1_800_000_000;
-    const DAY_S: u64 = 24 * 3600;
-
-    fn id(keys: &Keys) -> RecipientId {
-        keys.current.as_ref().unwrap().queries_id
-    }
-
-    #[test]
-    fn rsv_34_keys_are_renewed_with_overlap_and_read_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let keyring = Keyring::open(dir.path(), None, 7 * DAY_S, NOW_S).unwrap();
-        let first = id(&keyring.keys());
-        keyring.renew(NOW_S + 3 * DAY_S).unwrap();
-        assert_eq!(id(&keyring.keys()), first);
-        let later = NOW_S + 4 * DAY_S;
-        keyring.renew(later).unwrap();
-        let second = id(&keyring.keys());
-        assert_ne!(second, first);
-        for _ in 0..2 {
-            let keys = Keyring::open(dir.path(), None, 7 * DAY_S, later).unwrap().keys();
-            assert!(keys.receiving(&first, later).is_some());
-            assert!(keys.receiving(&second, later).is_some());
-            assert!(keys.receiving(&first, NOW_S + 7 * DAY_S).is_none());
-            assert!(keys.receiving(&second, NOW_S + 7 * DAY_S).is_some());
-        }
-        keyring.renew(NOW_S + 8 * DAY_S).unwrap();
-        assert!(keyring.keys().receiving(&first, NOW_S + 5 * DAY_S).is_none());
-        assert_eq!(numbers(&dir.path().join(KEYS_DIR)).unwrap(), [2, 3]);
-    }
-
-    #[test]
-    fn a_root_kept_elsewhere_certifies_by_request() {
-        let (dir, offline) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let root_path = offline.path().join("root.pem");
-        let public = create_root(&root_path).unwrap();
-        let keyring = Keyring::open(dir.path(), Some(public), 7 * DAY_S, NOW_S).unwrap();
-        assert!(keyring.keys().signing(NOW_S).is_none());
-        assert!(!dir.path().join(ROOT_FILE).exists());
-
-        let next = dir.path().join(KEYS_DIR).join("next");
-        let root = read_root(&root_path).unwrap().unwrap();
-        sign_request(&root, &next, offline.path(), NOW_S, DAY_S).unwrap();
-        for name in ["answers.cert", "queries.cert"] {
-            fs::copy(offline.path().join(name), next.join(name)).unwrap();
-        }
-        keyring.renew(NOW_S).unwrap();
-        assert!(keyring.keys().signing(NOW_S).is_some());
-        assert!(keyring.keys().signing(NOW_S + DAY_S).is_none());
-    }
-
-    #[test]
-    fn a_lost_or_another_root_is_an_error_and_not_a_new_root() {
-        let dir = tempfile::tempdir().unwrap();
-        let other = SigningKey::generate(SignatureKind::Ed25519).public();
-        let root = Keyring::open(dir.path(), None, DAY_S, NOW_S).unwrap().root();
-        assert!(matches!(Keyring::open(dir.path(), Some(other), DAY_S, NOW_S), Err(KeyringError::OtherRoot)));
-        fs::remove_file(dir.path().join(ROOT_FILE)).unwrap();
-        assert!(matches!(Keyring::open(dir.path(), None, DAY_S, NOW_S), Err(KeyringError::RootMissing)));
-        assert!(Keyring::open(dir.path(), Some(root), DAY_S, NOW_S).is_ok());
-    }
-}
+mod tests;

@@ -16,7 +16,12 @@ pub fn create_dir(path: &Path) -> io::Result<()> {
 
 /// Makes an empty file that nobody else can read, if there is none.
 pub fn create_if_missing(path: &Path) -> io::Result<()> {
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
 }
 
 /// Replaces a file as a whole.
@@ -27,7 +32,11 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&beside)?;
+    let mut file = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(&beside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
@@ -52,7 +61,10 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
 
 /// Makes the entry of `path` in its directory durable.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
-    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    match path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
         Some(parent) => File::open(parent)?.sync_all(),
         None => Ok(()),
     }
@@ -74,6 +86,9 @@ mod tests {
         write(&path, b"second").unwrap();
         assert_eq!(read(&path, 8).unwrap().unwrap().as_slice(), b"second");
         assert!(read(&path, 5).is_err());
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
     }
 }

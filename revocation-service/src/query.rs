@@ -7,6 +7,7 @@
 
 use cofferdam::crypto::hpke::setup_receiver;
 use cofferdam::crypto::signing::verify_sign1;
+use cofferdam_wire::Code;
 use cofferdam_wire::binding::Binding;
 use cofferdam_wire::cbor::{self, DecodeError};
 use cofferdam_wire::context;
@@ -15,7 +16,6 @@ use cofferdam_wire::id::{Digest, sha256};
 use cofferdam_wire::layer::unpad;
 use cofferdam_wire::limits;
 use cofferdam_wire::status::{SealedQuery, StatusQuery, query_info};
-use cofferdam_wire::Code;
 
 use crate::keyring::Keys;
 
@@ -89,49 +89,69 @@ impl SignedQuery {
 /// Opens a sealed query and verifies its signature.
 pub fn open(keys: &Keys, sealed_bytes: &[u8], now_s: u64) -> Result<SignedQuery, QueryError> {
     // RSV-1
-    let sealed: SealedQuery = cbor::decode(sealed_bytes, limits::STATUS_QUERY).map_err(QueryError::Sealed)?;
+    let sealed: SealedQuery =
+        cbor::decode(sealed_bytes, limits::STATUS_QUERY).map_err(QueryError::Sealed)?;
     // RSV-2
-    let generation = keys.receiving(&sealed.service_key, now_s).ok_or(QueryError::Recipient)?;
+    let generation = keys
+        .receiving(&sealed.service_key, now_s)
+        .ok_or(QueryError::Recipient)?;
     // RSV-3
     let info = query_info(&sealed.service_key);
-    let receiver = setup_receiver(generation.queries(), &sealed.enc, &info).map_err(|_| QueryError::Open)?;
-    let padded = receiver.open(&[], &sealed.ciphertext).map_err(|_| QueryError::Open)?;
+    let receiver =
+        setup_receiver(generation.queries(), &sealed.enc, &info).map_err(|_| QueryError::Open)?;
+    let padded = receiver
+        .open(&[], &sealed.ciphertext)
+        .map_err(|_| QueryError::Open)?;
     if padded.len() > limits::STATUS_QUERY_PLAIN {
         return Err(QueryError::Open);
     }
     let plain = unpad(&padded, limits::STATUS_QUERY_STEP).ok_or(QueryError::Open)?;
     // RSV-4
     let limit = limits::STATUS_QUERY_PLAIN;
-    let signed = CoseSign1::from_bytes(plain, limit).map_err(|_| QueryError::Content("not a COSE_Sign1"))?;
-    let query: StatusQuery =
-        cbor::decode(&signed.payload, limit).map_err(|_| QueryError::Content("not a status query"))?;
+    let signed =
+        CoseSign1::from_bytes(plain, limit).map_err(|_| QueryError::Content("not a COSE_Sign1"))?;
+    let query: StatusQuery = cbor::decode(&signed.payload, limit)
+        .map_err(|_| QueryError::Content("not a status query"))?;
     check_limits(&query)?;
     // RSV-5
     if query.service_key != sealed.service_key || query.enc != sealed.enc {
         return Err(QueryError::SignedRecipient);
     }
     // RSV-6
-    let binding: Binding =
-        cbor::decode(&query.binding, limits::BINDING).map_err(|_| QueryError::Binding("not a Binding"))?;
+    let binding: Binding = cbor::decode(&query.binding, limits::BINDING)
+        .map_err(|_| QueryError::Binding("not a Binding"))?;
     if binding.version != 1 {
         return Err(QueryError::Version(binding.version));
     }
     if binding.group != query.group {
         return Err(QueryError::Binding("another group"));
     }
-    if !matches!(binding.instance, PublicKey::Ed25519(_)) || binding.setup.len() != limits::XWING_PUBLIC {
+    if !matches!(binding.instance, PublicKey::Ed25519(_))
+        || binding.setup.len() != limits::XWING_PUBLIC
+    {
         return Err(QueryError::Binding("keys of another kind"));
     }
     if binding.measurements.len() > limits::MEASUREMENTS {
         return Err(QueryError::Binding("too many measurements"));
     }
     // RSV-7
-    verify_sign1(&binding.instance, context::STATUS_QUERY, &signed).map_err(|_| QueryError::Signature)?;
-    Ok(SignedQuery { query, binding, hash: sha256(sealed_bytes) })
+    verify_sign1(&binding.instance, context::STATUS_QUERY, &signed)
+        .map_err(|_| QueryError::Signature)?;
+    Ok(SignedQuery {
+        query,
+        binding,
+        hash: sha256(sealed_bytes),
+    })
 }
 
 fn check_limits(query: &StatusQuery) -> Result<(), QueryError> {
-    let StatusQuery { version, evidence, genesis, items, .. } = query;
+    let StatusQuery {
+        version,
+        evidence,
+        genesis,
+        items,
+        ..
+    } = query;
     if *version != 1 {
         return Err(QueryError::Version(*version));
     }

@@ -35,7 +35,13 @@ pub enum State {
 
 impl State {
     /// Every state.
-    pub const ALL: [State; 5] = [State::Pending, State::Active, State::Suspended, State::Revoked, State::Expired];
+    pub const ALL: [State; 5] = [
+        State::Pending,
+        State::Active,
+        State::Suspended,
+        State::Revoked,
+        State::Expired,
+    ];
 
     /// The number in the database.
     pub fn number(self) -> i64 {
@@ -50,7 +56,9 @@ impl State {
 
     /// From the number in the database.
     pub fn from_number(number: i64) -> Option<State> {
-        State::ALL.into_iter().find(|state| state.number() == number)
+        State::ALL
+            .into_iter()
+            .find(|state| state.number() == number)
     }
 
     /// The name in JSON.
@@ -106,7 +114,11 @@ impl Registration {
     /// The state at a time: a registration pending for 48 h has expired, whether or not somebody noted it (RSV-26).
     pub fn state_at(&self, now_ms: u64) -> State {
         let over = now_ms >= self.created_ms.saturating_add(PENDING_MS);
-        if self.state == State::Pending && over { State::Expired } else { self.state }
+        if self.state == State::Pending && over {
+            State::Expired
+        } else {
+            self.state
+        }
     }
 }
 
@@ -131,8 +143,7 @@ pub enum Change {
     Activate,
     /// Active to suspended.
     Suspend,
-    /// Suspended to active. On an active one: the sequence grows, so an instance that heard "suspended" because of its
-    /// image or chain believes the next "good".
+    /// Suspended to active.
     Resume,
     /// To revoked, from everywhere.
     Revoke,
@@ -149,7 +160,9 @@ pub enum Refusal {
     #[error("RSV-25: the handle is revoked, for ever")]
     Revoked,
     /// The 48 h are over.
-    #[error("RSV-26: the registration was pending for more than 48 hours and has expired; register a new one")]
+    #[error(
+        "RSV-26: the registration was pending for more than 48 hours and has expired; register a new one"
+    )]
     Expired,
     /// Not from this state.
     #[error("RSV-27: the registration is {} and cannot change so", .0.slug())]
@@ -173,14 +186,17 @@ pub fn next(state: State, epoch: u64, change: Change) -> Result<Option<(State, u
         // RSV-26
         (State::Expired, _) => Err(Refusal::Expired),
         (State::Pending, Change::Activate) => Ok(Some((State::Active, epoch))),
-        (State::Active, Change::Activate) | (State::Suspended, Change::Suspend) => Ok(None),
+        (State::Active, Change::Activate | Change::Resume)
+        | (State::Suspended, Change::Suspend) => Ok(None),
         (State::Active, Change::Suspend) => Ok(Some((State::Suspended, epoch))),
-        (State::Suspended | State::Active, Change::Resume) => Ok(Some((State::Active, epoch))),
+        (State::Suspended, Change::Resume) => Ok(Some((State::Active, epoch))),
         (State::Pending, Change::Expire) => Ok(Some((State::Expired, epoch))),
         // RSV-32
         (_, Change::GrantEpoch(wanted)) if wanted < epoch => Err(Refusal::Epoch { current: epoch }),
         (_, Change::GrantEpoch(wanted)) => Ok((wanted > epoch).then_some((state, wanted))),
-        (state, Change::Activate | Change::Suspend | Change::Resume | Change::Expire) => Err(Refusal::State(state)),
+        (state, Change::Activate | Change::Suspend | Change::Resume | Change::Expire) => {
+            Err(Refusal::State(state))
+        }
     }
 }
 
@@ -188,45 +204,95 @@ pub fn next(state: State, epoch: u64, change: Change) -> Result<Option<(State, u
 mod tests {
     use super::*;
 
-    const CHANGES: [Change; 6] =
-        [Change::Activate, Change::Suspend, Change::Resume, Change::Revoke, Change::GrantEpoch(9), Change::Expire];
+    const CHANGES: [Change; 6] = [
+        Change::Activate,
+        Change::Suspend,
+        Change::Resume,
+        Change::Revoke,
+        Change::GrantEpoch(9),
+        Change::Expire,
+    ];
 
     #[test]
     fn rsv_27_t79_nothing_leads_out_of_revoked() {
         for change in CHANGES {
             let result = next(State::Revoked, 0, change);
-            assert_eq!(result, if change == Change::Revoke { Ok(None) } else { Err(Refusal::Revoked) });
+            assert_eq!(
+                result,
+                if change == Change::Revoke {
+                    Ok(None)
+                } else {
+                    Err(Refusal::Revoked)
+                }
+            );
         }
     }
 
     #[test]
     fn rsv_27_revoke_is_possible_from_every_state() {
-        for state in [State::Pending, State::Active, State::Suspended, State::Expired] {
-            assert_eq!(next(state, 3, Change::Revoke), Ok(Some((State::Revoked, 3))));
+        for state in [
+            State::Pending,
+            State::Active,
+            State::Suspended,
+            State::Expired,
+        ] {
+            assert_eq!(
+                next(state, 3, Change::Revoke),
+                Ok(Some((State::Revoked, 3)))
+            );
         }
     }
 
     #[test]
     fn rsv_26_t79_only_pending_becomes_active_by_activation() {
-        assert_eq!(next(State::Pending, 0, Change::Activate), Ok(Some((State::Active, 0))));
+        assert_eq!(
+            next(State::Pending, 0, Change::Activate),
+            Ok(Some((State::Active, 0)))
+        );
         assert_eq!(next(State::Active, 0, Change::Activate), Ok(None));
-        assert_eq!(next(State::Suspended, 0, Change::Activate), Err(Refusal::State(State::Suspended)));
-        assert_eq!(next(State::Expired, 0, Change::Activate), Err(Refusal::Expired));
-        assert_eq!(next(State::Pending, 0, Change::Resume), Err(Refusal::State(State::Pending)));
-        assert_eq!(next(State::Pending, 0, Change::Suspend), Err(Refusal::State(State::Pending)));
-        assert_eq!(next(State::Active, 0, Change::Expire), Err(Refusal::State(State::Active)));
+        assert_eq!(next(State::Active, 0, Change::Resume), Ok(None));
+        assert_eq!(
+            next(State::Suspended, 0, Change::Activate),
+            Err(Refusal::State(State::Suspended))
+        );
+        assert_eq!(
+            next(State::Expired, 0, Change::Activate),
+            Err(Refusal::Expired)
+        );
+        assert_eq!(
+            next(State::Pending, 0, Change::Resume),
+            Err(Refusal::State(State::Pending))
+        );
+        assert_eq!(
+            next(State::Pending, 0, Change::Suspend),
+            Err(Refusal::State(State::Pending))
+        );
+        assert_eq!(
+            next(State::Active, 0, Change::Expire),
+            Err(Refusal::State(State::Active))
+        );
     }
 
     #[test]
     fn rsv_32_the_grant_epoch_never_falls() {
-        assert_eq!(next(State::Active, 4, Change::GrantEpoch(5)), Ok(Some((State::Active, 5))));
+        assert_eq!(
+            next(State::Active, 4, Change::GrantEpoch(5)),
+            Ok(Some((State::Active, 5)))
+        );
         assert_eq!(next(State::Active, 4, Change::GrantEpoch(4)), Ok(None));
-        assert_eq!(next(State::Active, 4, Change::GrantEpoch(3)), Err(Refusal::Epoch { current: 4 }));
+        assert_eq!(
+            next(State::Active, 4, Change::GrantEpoch(3)),
+            Err(Refusal::Epoch { current: 4 })
+        );
     }
 
     #[test]
     fn states_read_back_from_their_numbers() {
-        assert!(State::ALL.into_iter().all(|state| State::from_number(state.number()) == Some(state)));
+        assert!(
+            State::ALL
+                .into_iter()
+                .all(|state| State::from_number(state.number()) == Some(state))
+        );
         assert_eq!(State::from_number(0), None);
     }
 }

@@ -53,8 +53,14 @@ pub enum RunError {
 }
 
 /// Runs the service until `shutdown` is done, then ends what is in flight.
-pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), RunError> {
+pub async fn run(
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), RunError> {
     let service = Service::open(&config, Clock::system()).await?;
+    let ready = config.state_dir.join("ready.json");
+    // A file left by a process that was killed names a port that nobody listens on.
+    remove(&ready).map_err(RunError::Ready)?;
     let credentials = Credentials::open(&config.registrar_token_file(), &config.admin_token_file())
         .map_err(RunError::Tokens)?;
     let tls = tls::open(&config)?;
@@ -67,14 +73,28 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
     let handle = Handle::new();
     tokio::spawn(stop_when(shutdown, handle.clone()));
     let app = routes(Arc::clone(&service), credentials, config.queries_per_second);
-    let mut server = axum_server::from_tcp_rustls(listener, rustls).map_err(RunError::Serve)?.handle(handle);
+    let mut server = axum_server::from_tcp_rustls(listener, rustls)
+        .map_err(RunError::Serve)?
+        .handle(handle);
     // A peer that opens connections and sends no request does not keep them.
     let timer = hyper_util::rt::TokioTimer::new();
-    server.http_builder().http1().timer(timer.clone()).header_read_timeout(Duration::from_secs(15));
-    server.http_builder().http2().timer(timer).keep_alive_interval(Duration::from_secs(30)).max_concurrent_streams(64);
-    let served = server.serve(app.into_make_service_with_connect_info::<SocketAddr>()).await;
+    server
+        .http_builder()
+        .http1()
+        .timer(timer.clone())
+        .header_read_timeout(Duration::from_secs(15));
+    server
+        .http_builder()
+        .http2()
+        .timer(timer)
+        .keep_alive_interval(Duration::from_secs(30))
+        .max_concurrent_streams(64);
+    let served = server
+        .serve(app.into_make_service_with_connect_info::<SocketAddr>())
+        .await;
     tending.abort();
     service.close().await;
+    remove(&ready).map_err(RunError::Ready)?;
     tracing::info!("stopped");
     served.map_err(RunError::Serve)
 }
@@ -109,6 +129,13 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {
     Ok((listener, bound))
 }
 
+fn remove(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Tells other programs of the same user where the service is.
 fn write_ready(
     config: &Config,
@@ -123,5 +150,8 @@ fn write_ready(
         "admin_token_file": config.admin_token_file(),
         "status_root": hex::encode(service.keyring().root().to_cose()),
     });
-    private_file::write(&config.state_dir.join("ready.json"), format!("{ready:#}\n").as_bytes())
+    private_file::write(
+        &config.state_dir.join("ready.json"),
+        format!("{ready:#}\n").as_bytes(),
+    )
 }

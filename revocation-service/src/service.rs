@@ -11,7 +11,8 @@ use cofferdam::crypto::hpke::setup_sender;
 use cofferdam::crypto::signing::{SignatureKind, SigningKey};
 use cofferdam_wire::id::{GroupId, Handle};
 use cofferdam_wire::status::{
-    AnswerItem, AnswerPlain, SealedAnswer, SignedPush, Status, StatusAnswer, StatusKeys, StatusPush, answer_info,
+    AnswerItem, AnswerPlain, SealedAnswer, SignedPush, Status, StatusAnswer, StatusKeys,
+    StatusPush, answer_info,
 };
 use cofferdam_wire::{Code, cbor, context, layer};
 use minicbor::bytes::ByteSlice;
@@ -96,8 +97,12 @@ impl Service {
         let state = |path: PathBuf| move |source| StartError::State { path, source };
         private_file::create_dir(&config.state_dir).map_err(state(config.state_dir.clone()))?;
         let lock = lock(config)?;
-        let keyring =
-            Keyring::open(&config.state_dir, config.status_root()?, config.certificate_lifetime_s, clock.now_s())?;
+        let keyring = Keyring::open(
+            &config.state_dir,
+            config.status_root()?,
+            config.certificate_lifetime_s,
+            clock.now_s(),
+        )?;
         let (log, scan) = AuditLog::open(&config.audit_log, audit_key(config)?)?;
         let store = Store::open(&config.state_dir.join(DATABASE_FILE)).await?;
         let registry = Registry::open(store, log, &scan, clock.clone()).await?;
@@ -125,11 +130,15 @@ impl Service {
 
     /// The certificates of the keys in force.
     pub fn status_keys(&self) -> Result<StatusKeys, Code> {
-        self.signing().map(|generation| generation.published().clone())
+        self.signing()
+            .map(|generation| generation.published().clone())
     }
 
     /// Registers a key, for a group that this service serves.
-    pub async fn register(&self, new: NewRegistration) -> Result<(Registered, Registration), ChangeError> {
+    pub async fn register(
+        &self,
+        new: NewRegistration,
+    ) -> Result<(Registered, Registration), ChangeError> {
         self.registry.register(new).await
     }
 
@@ -153,35 +162,57 @@ impl Service {
         if let Consent::Withheld(reason) = consent {
             tracing::warn!(group = %query.group, %reason, "answering \"suspended\"");
         }
-        let statements =
-            self.registry.statements(&query.group, &query.items, consent).await.map_err(failed)?;
+        let statements = self
+            .registry
+            .statements(&query.group, &query.items, consent)
+            .await
+            .map_err(failed)?;
         let answer = self.seal(&signed, &hash_of, &statements)?;
         let reported = statements.reported.clone();
         drop(statements);
-        self.registry.hold_reported(&reported).await.map_err(failed)?;
+        self.registry
+            .hold_reported(&reported)
+            .await
+            .map_err(failed)?;
         Ok(answer)
     }
 
     /// A signed push about one key: whoever has it may hand it to the parent, and it can only shorten a lease.
     pub async fn push(&self, handle: &Handle) -> Result<Vec<u8>, Code> {
-        let row = self.registry.find(handle).await.map_err(failed)?.ok_or(Code::NotFound)?;
+        let row = self
+            .registry
+            .find(handle)
+            .await
+            .map_err(failed)?
+            .ok_or(Code::NotFound)?;
         let status = match row.state {
             State::Active => Status::Good,
             State::Suspended => Status::Suspended,
             State::Revoked => Status::Revoked,
             State::Pending | State::Expired => return Err(Code::NotFound),
         };
-        let push =
-            StatusPush { handle: row.handle, status, sequence: row.sequence, grant_epoch: row.grant_epoch };
+        let push = StatusPush {
+            handle: row.handle,
+            status,
+            sequence: row.sequence,
+            grant_epoch: row.grant_epoch,
+        };
         let generation = self.signing()?;
-        let push = generation.answers().sign1(context::STATUS_PUSH, cbor::encode(&push)).to_bytes();
-        Ok(cbor::encode(&SignedPush { certificate: generation.published().answers.clone(), push }))
+        let push = generation
+            .answers()
+            .sign1(context::STATUS_PUSH, cbor::encode(&push))
+            .to_bytes();
+        Ok(cbor::encode(&SignedPush {
+            certificate: generation.published().answers.clone(),
+            push,
+        }))
     }
 
     /// What time has changed: keys to renew, registrations that expired, files to tidy.
     pub async fn tend(self: &Arc<Self>) {
         let service = Arc::clone(self);
-        let renewed = tokio::task::spawn_blocking(move || service.keyring.renew(service.clock.now_s())).await;
+        let renewed =
+            tokio::task::spawn_blocking(move || service.keyring.renew(service.clock.now_s())).await;
         match renewed {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the status keys could not be renewed"),
@@ -203,13 +234,17 @@ impl Service {
         }
     }
 
-    /// Closes the database.
+    /// Lets a change in flight end, and closes the database.
     pub async fn close(&self) {
-        self.registry.store().close().await;
+        self.registry.close().await;
     }
 
     fn signing(&self) -> Result<Arc<Generation>, Code> {
-        self.keyring.keys().signing(self.clock.now_s()).cloned().ok_or(Code::NotReady)
+        self.keyring
+            .keys()
+            .signing(self.clock.now_s())
+            .cloned()
+            .ok_or(Code::NotReady)
     }
 
     /// Everything up to the knowledge of who asks.
@@ -232,19 +267,39 @@ impl Service {
             Code::EvidenceRefused
         })?;
         // RSV-13. Only now: nobody but a proven enclave can use up memory or spoil a nonce.
-        let fresh = self.nonces.lock().unwrap_or_else(PoisonError::into_inner).claim(query.nonce, now_ms);
-        if fresh { Ok((signed, consent)) } else { Err(Code::RequestExpired) }
+        let fresh = self
+            .nonces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .claim(query.nonce, now_ms);
+        if fresh {
+            Ok((signed, consent))
+        } else {
+            Err(Code::RequestExpired)
+        }
     }
 
     /// RSV-17, RSV-18. Heads of images without consent say nothing, and groups without keys here are not remembered.
-    async fn apply_chain(&self, signed: &SignedQuery, consent: Consent) -> Result<Consent, StoreError> {
+    async fn apply_chain(
+        &self,
+        signed: &SignedQuery,
+        consent: Consent,
+    ) -> Result<Consent, StoreError> {
         let binding = signed.binding();
         if consent != Consent::Given || !self.registry.store().knows_group(&binding.group).await? {
             return Ok(consent);
         }
         let now_ms = self.clock.now_ms();
-        let own = ChainHead { sequence: binding.chain_sequence, head: binding.chain_head, first_seen_ms: now_ms };
-        let seen = self.registry.store().note_chain(&binding.group, own).await?;
+        let own = ChainHead {
+            sequence: binding.chain_sequence,
+            head: binding.chain_head,
+            first_seen_ms: now_ms,
+        };
+        let seen = self
+            .registry
+            .store()
+            .note_chain(&binding.group, own)
+            .await?;
         Ok(match chain::judge(&seen, binding.chain_sequence, now_ms) {
             ChainVerdict::Current => Consent::Given,
             ChainVerdict::Behind => Consent::Withheld(Withheld::Behind),
@@ -253,12 +308,20 @@ impl Service {
     }
 
     /// Signs the statements and seals them to the setup key, while no registration can change.
-    fn seal(&self, signed: &SignedQuery, sealed: &[u8], statements: &Statements<'_>) -> Result<Vec<u8>, Code> {
+    fn seal(
+        &self,
+        signed: &SignedQuery,
+        sealed: &[u8],
+        statements: &Statements<'_>,
+    ) -> Result<Vec<u8>, Code> {
         let generation = self.signing()?;
         let items = statements.items.iter().map(|item| AnswerItem {
             status: item.status,
             sequence: item.sequence,
-            release: item.release.as_ref().map(|secret| <&ByteSlice>::from(secret.expose().as_slice())),
+            release: item
+                .release
+                .as_ref()
+                .map(|secret| <&ByteSlice>::from(secret.expose().as_slice())),
             grant_epoch: item.grant_epoch,
         });
         let answer = StatusAnswer {
@@ -270,13 +333,19 @@ impl Service {
         };
         // Release secrets are in all of these until they are sealed.
         let payload = Zeroizing::new(cbor::encode(&answer));
-        let mut cose = generation.answers().sign1(context::STATUS_ANSWER, payload.to_vec());
+        let mut cose = generation
+            .answers()
+            .sign1(context::STATUS_ANSWER, payload.to_vec());
         let answer = Zeroizing::new(cose.to_bytes());
         zeroize::Zeroize::zeroize(&mut cose.payload);
-        let plain = AnswerPlain { certificate: &generation.published().answers, answer: &answer };
+        let plain = AnswerPlain {
+            certificate: &generation.published().answers,
+            answer: &answer,
+        };
         let padded = padded(&plain);
         let info = answer_info(sealed);
-        let (enc, sender) = setup_sender(&signed.binding().setup, &info).map_err(|_| Code::Malformed)?;
+        let (enc, sender) =
+            setup_sender(&signed.binding().setup, &info).map_err(|_| Code::Malformed)?;
         let ciphertext = sender.seal(&[], &padded).map_err(|_| Code::Internal)?;
         Ok(cbor::encode(&SealedAnswer { enc, ciphertext }))
     }
@@ -298,7 +367,10 @@ fn failed(error: StoreError) -> Code {
 /// One process at a time: two would not see each other's changes in time (P3).
 fn lock(config: &Config) -> Result<File, StartError> {
     let path = config.state_dir.join("lock");
-    let state = |source| StartError::State { path: path.clone(), source };
+    let state = |source| StartError::State {
+        path: path.clone(),
+        source,
+    };
     private_file::create_if_missing(&path).map_err(state)?;
     let file = File::open(&path).map_err(state)?;
     match file.try_lock() {
@@ -310,7 +382,10 @@ fn lock(config: &Config) -> Result<File, StartError> {
 
 fn audit_key(config: &Config) -> Result<SigningKey, StartError> {
     let path = config.state_dir.join(AUDIT_KEY_FILE);
-    let state = |source| StartError::State { path: path.clone(), source };
+    let state = |source| StartError::State {
+        path: path.clone(),
+        source,
+    };
     if let Some(pem) = private_file::read(&path, 16 * 1024).map_err(state)? {
         return SigningKey::from_pem(&pem).map_err(|_| StartError::AuditKey(path));
     }
@@ -319,7 +394,8 @@ fn audit_key(config: &Config) -> Result<SigningKey, StartError> {
     }
     let key = SigningKey::generate(SignatureKind::Ed25519);
     let public = hex::encode(key.public().to_cose());
-    private_file::write(&config.state_dir.join(AUDIT_PUBLIC_FILE), public.as_bytes()).map_err(state)?;
+    private_file::write(&config.state_dir.join(AUDIT_PUBLIC_FILE), public.as_bytes())
+        .map_err(state)?;
     private_file::write(&path, key.to_pkcs8_pem().as_bytes()).map_err(state)?;
     Ok(key)
 }

@@ -11,7 +11,10 @@ use cofferdam::crypto::secret::Secret32;
 use cofferdam_wire::cose::PublicKey;
 use cofferdam_wire::id::{Digest, GroupId, Handle};
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
 use zeroize::Zeroizing;
 
 use crate::chain::ChainHead;
@@ -81,7 +84,10 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10))
             .pragma("secure_delete", "ON");
-        let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
+        let pool = SqlitePoolOptions::new()
+            .max_connections(4)
+            .connect_with(options)
+            .await?;
         for statement in SCHEMA {
             sqlx::query(statement).execute(&pool).await?;
         }
@@ -92,7 +98,10 @@ impl Store {
     pub async fn insert(&self, row: &Registration, release: &Secret32) -> Result<(), StoreError> {
         let query = "INSERT INTO registrations (handle, token_hash, group_id, owner, state, sequence, grant_epoch,
             created_ms, changed_ms, release_secret) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-        bind(query, row)?.bind(release.expose().as_slice()).execute(&self.pool).await?;
+        bind(query, row)?
+            .bind(release.expose().as_slice())
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 
@@ -102,7 +111,11 @@ impl Store {
             grant_epoch = ?7, created_ms = ?8, changed_ms = ?9,
             release_secret = CASE WHEN ?5 IN (4, 5) THEN NULL ELSE release_secret END WHERE handle = ?1";
         let done = bind(query, row)?.execute(&self.pool).await?;
-        if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Missing) }
+        if done.rows_affected() == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::Missing)
+        }
     }
 
     /// Writes a registration that the log knows and this database does not; its release secret is lost.
@@ -116,7 +129,10 @@ impl Store {
     /// One registration.
     pub async fn find(&self, handle: &Handle) -> Result<Option<Registration>, StoreError> {
         let query = "SELECT * FROM registrations WHERE handle = ?1";
-        let row = sqlx::query(query).bind(handle.0.as_slice()).fetch_optional(&self.pool).await?;
+        let row = sqlx::query(query)
+            .bind(handle.0.as_slice())
+            .fetch_optional(&self.pool)
+            .await?;
         row.as_ref().map(read).transpose()
     }
 
@@ -124,7 +140,10 @@ impl Store {
     pub async fn find_all(&self, handles: &[Handle]) -> Result<Vec<Registration>, StoreError> {
         let query = "SELECT handle, token_hash, group_id, owner, state, sequence, grant_epoch, created_ms, changed_ms
             FROM registrations WHERE handle IN (SELECT unhex(value) FROM json_each(?1))";
-        let rows = sqlx::query(query).bind(json(handles)).fetch_all(&self.pool).await?;
+        let rows = sqlx::query(query)
+            .bind(json(handles))
+            .fetch_all(&self.pool)
+            .await?;
         rows.iter().map(read).collect()
     }
 
@@ -137,14 +156,21 @@ impl Store {
     }
 
     /// Release secrets of several registrations, in no order; those destroyed or lost are left out.
-    pub async fn releases(&self, handles: &[Handle]) -> Result<Vec<(Handle, Secret32)>, StoreError> {
+    pub async fn releases(
+        &self,
+        handles: &[Handle],
+    ) -> Result<Vec<(Handle, Secret32)>, StoreError> {
         let query = "SELECT handle, release_secret FROM registrations
             WHERE release_secret IS NOT NULL AND handle IN (SELECT unhex(value) FROM json_each(?1))";
-        let rows = sqlx::query(query).bind(json(handles)).fetch_all(&self.pool).await?;
+        let rows = sqlx::query(query)
+            .bind(json(handles))
+            .fetch_all(&self.pool)
+            .await?;
         rows.iter()
             .map(|row| {
                 let bytes = Zeroizing::new(row.try_get::<Vec<u8>, _>("release_secret")?);
-                let secret = Secret32::from_slice(&bytes).ok_or(StoreError::Damaged("release secret"))?;
+                let secret =
+                    Secret32::from_slice(&bytes).ok_or(StoreError::Damaged("release secret"))?;
                 Ok((Handle(array(row, "handle")?), secret))
             })
             .collect()
@@ -153,21 +179,36 @@ impl Store {
     /// Handles that were pending at `created_before_ms` and still are.
     pub async fn pending_before(&self, created_before_ms: u64) -> Result<Vec<Handle>, StoreError> {
         let query = "SELECT handle FROM registrations WHERE state = 1 AND created_ms <= ?1";
-        let rows = sqlx::query(query).bind(signed(created_before_ms)?).fetch_all(&self.pool).await?;
-        rows.iter().map(|row| Ok(Handle(array(row, "handle")?))).collect()
+        let rows = sqlx::query(query)
+            .bind(signed(created_before_ms)?)
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter()
+            .map(|row| Ok(Handle(array(row, "handle")?)))
+            .collect()
     }
 
     /// Whether any key of this group is registered.
     pub async fn knows_group(&self, group: &GroupId) -> Result<bool, StoreError> {
         let query = "SELECT 1 FROM registrations WHERE group_id = ?1 LIMIT 1";
-        Ok(sqlx::query(query).bind(group.0.as_slice()).fetch_optional(&self.pool).await?.is_some())
+        Ok(sqlx::query(query)
+            .bind(group.0.as_slice())
+            .fetch_optional(&self.pool)
+            .await?
+            .is_some())
     }
 
     /// Notes the head of a group's command chain, and gives every head noted for the group.
-    pub async fn note_chain(&self, group: &GroupId, head: ChainHead) -> Result<Vec<ChainHead>, StoreError> {
+    pub async fn note_chain(
+        &self,
+        group: &GroupId,
+        head: ChainHead,
+    ) -> Result<Vec<ChainHead>, StoreError> {
         let seen = self.chain(group).await?;
         let same = |known: &&ChainHead| known.sequence == head.sequence;
-        let known = seen.iter().any(|known| same(&known) && known.head == head.head);
+        let known = seen
+            .iter()
+            .any(|known| same(&known) && known.head == head.head);
         // Two heads of one length prove a fork; a third one adds nothing.
         if known || seen.iter().filter(same).count() > 1 {
             return Ok(seen);
@@ -185,7 +226,10 @@ impl Store {
 
     async fn chain(&self, group: &GroupId) -> Result<Vec<ChainHead>, StoreError> {
         let query = "SELECT sequence, head, first_seen_ms FROM chains WHERE group_id = ?1";
-        let rows = sqlx::query(query).bind(group.0.as_slice()).fetch_all(&self.pool).await?;
+        let rows = sqlx::query(query)
+            .bind(group.0.as_slice())
+            .fetch_all(&self.pool)
+            .await?;
         rows.iter()
             .map(|row| {
                 Ok(ChainHead {
@@ -201,26 +245,39 @@ impl Store {
     pub async fn note_reported(&self, handle: &Handle, sequence: u64) -> Result<(), StoreError> {
         let query = "INSERT INTO reported (handle, sequence) VALUES (?1, ?2)
             ON CONFLICT (handle) DO UPDATE SET sequence = max(sequence, excluded.sequence)";
-        sqlx::query(query).bind(handle.0.as_slice()).bind(signed(sequence)?).execute(&self.pool).await?;
+        sqlx::query(query)
+            .bind(handle.0.as_slice())
+            .bind(signed(sequence)?)
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 
     /// Everything noted so, until replayed.
     pub async fn reported(&self) -> Result<Vec<(Handle, u64)>, StoreError> {
-        let rows = sqlx::query("SELECT handle, sequence FROM reported").fetch_all(&self.pool).await?;
-        rows.iter().map(|row| Ok((Handle(array(row, "handle")?), unsigned(row, "sequence")?))).collect()
+        let rows = sqlx::query("SELECT handle, sequence FROM reported")
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter()
+            .map(|row| Ok((Handle(array(row, "handle")?), unsigned(row, "sequence")?)))
+            .collect()
     }
 
     /// Forgets such a note.
     pub async fn forget_reported(&self, handle: &Handle) -> Result<(), StoreError> {
         let query = "DELETE FROM reported WHERE handle = ?1";
-        sqlx::query(query).bind(handle.0.as_slice()).execute(&self.pool).await?;
+        sqlx::query(query)
+            .bind(handle.0.as_slice())
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 
     /// Empties the write-ahead log, which may hold what was overwritten. `false` if somebody was reading.
     pub async fn forget_deleted(&self) -> Result<bool, StoreError> {
-        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.pool).await?;
+        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .fetch_one(&self.pool)
+            .await?;
         Ok(row.try_get::<i64, _>(0)? == 0)
     }
 
@@ -278,6 +335,9 @@ fn signed(number: u64) -> Result<i64, StoreError> {
 
 /// Handles as the JSON list that `json_each` reads: one statement for any number of them.
 fn json(handles: &[Handle]) -> String {
-    let quoted: Vec<String> = handles.iter().map(|handle| format!("\"{handle}\"")).collect();
+    let quoted: Vec<String> = handles
+        .iter()
+        .map(|handle| format!("\"{handle}\""))
+        .collect();
     format!("[{}]", quoted.join(","))
 }

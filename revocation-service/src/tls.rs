@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject;
@@ -67,12 +68,18 @@ pub fn open(config: &Config) -> Result<Tls, TlsError> {
                 .collect::<Result<_, _>>()
                 .map_err(|_| pem(&files.certificate))?;
             let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| pem(&files.key))?;
-            Ok(Tls { server: server(chain, key)?, ca_file: files.ca.clone() })
+            Ok(Tls {
+                server: server(chain, key)?,
+                ca_file: files.ca.clone(),
+            })
         }
         None => {
             let ca_file = config.state_dir.join(CA_FILE);
             let (chain, key) = issue(config)?;
-            Ok(Tls { server: server(chain, key)?, ca_file: Some(ca_file) })
+            Ok(Tls {
+                server: server(chain, key)?,
+                ca_file: Some(ca_file),
+            })
         }
     }
 }
@@ -90,7 +97,9 @@ fn server(
     Ok(Arc::new(server))
 }
 
-fn issue(config: &Config) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+fn issue(
+    config: &Config,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
     // Name and key are all that an issuer's certificate gives to what it issues; both are the same as in `ca.pem`.
     let issuer = Issuer::new(authority_params(), authority(&config.state_dir)?);
     let mut names = vec![config.public_name.clone()];
@@ -101,8 +110,11 @@ fn issue(config: &Config) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer
     }
     names.sort();
     names.dedup();
-    let mut params = CertificateParams::new(names.iter().map(|name| bare(name)).collect::<Vec<_>>())?;
-    params.distinguished_name.push(DnType::CommonName, "Cofferdam revocation service");
+    let mut params =
+        CertificateParams::new(names.iter().map(|name| bare(name)).collect::<Vec<_>>())?;
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "Cofferdam revocation service");
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -110,14 +122,17 @@ fn issue(config: &Config) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer
     valid_for(&mut params, SERVER_DAYS);
     let key = KeyPair::generate()?;
     let certificate = params.signed_by(&key, &issuer)?;
-    let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
+    let key = PrivateKeyDer::try_from(key.serialize_der())
+        .map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
     Ok((vec![certificate.der().clone()], key))
 }
 
 /// Addresses in brackets become plain ones, as a certificate names them.
 fn bare(name: &str) -> String {
     let inner = name.trim_start_matches('[').trim_end_matches(']');
-    inner.parse::<IpAddr>().map_or_else(|_| name.to_owned(), |address| address.to_string())
+    inner
+        .parse::<IpAddr>()
+        .map_or_else(|_| name.to_owned(), |address| address.to_string())
 }
 
 /// The key of the service's own CA. Both are made at first start.
@@ -136,13 +151,16 @@ fn authority(state_dir: &Path) -> Result<KeyPair, TlsError> {
     let pem = Zeroizing::new(key.serialize_pem());
     private_file::write(&key_path, pem.as_bytes()).map_err(io(&key_path))?;
     let certificate = authority_params().self_signed(&key)?.pem();
-    private_file::write(&certificate_path, certificate.as_bytes()).map_err(io(&certificate_path))?;
+    private_file::write(&certificate_path, certificate.as_bytes())
+        .map_err(io(&certificate_path))?;
     Ok(key)
 }
 
 fn authority_params() -> CertificateParams {
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "Cofferdam revocation service CA");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "Cofferdam revocation service CA");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     valid_for(&mut params, CA_DAYS);
@@ -156,6 +174,11 @@ fn valid_for(params: &mut CertificateParams, days: i64) {
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
-    let io = |source| TlsError::Io { path: path.into(), source };
-    private_file::read(path, MAX_FILE).map_err(io)?.ok_or_else(|| io(std::io::ErrorKind::NotFound.into()))
+    let io = |source| TlsError::Io {
+        path: path.into(),
+        source,
+    };
+    private_file::read(path, MAX_FILE)
+        .map_err(io)?
+        .ok_or_else(|| io(std::io::ErrorKind::NotFound.into()))
 }

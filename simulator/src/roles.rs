@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// A role of the simulator's own processes.
 #[derive(Debug, Clone, Subcommand)]
-pub enum Role {
+pub(crate) enum Role {
     /// The enclave's core and shell over a simulated NSM.
     Enclave {
         /// The Unix socket to listen on.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -39,6 +39,12 @@ pub(crate) struct Start {
     pub(crate) is_expendable: bool,
 }
 
+/// A started process, and the pipe that keeps it alive. They are apart since waiting for a child closes its own.
+struct Started {
+    child: Child,
+    _alive: Option<ChildStdin>,
+}
+
 /// A process under supervision. Dropping it kills the process.
 pub(crate) struct Supervised {
     pid: watch::Receiver<u32>,
@@ -49,11 +55,11 @@ pub(crate) struct Supervised {
 impl Supervised {
     /// Starts it. `failed` is told when it is gone for good without having been asked.
     pub(crate) fn start(start: Start, failed: mpsc::UnboundedSender<String>) -> anyhow::Result<Self> {
-        let child = start.spawn()?;
-        let (tell, pid) = watch::channel(child.id().unwrap_or_default());
+        let started = start.spawn()?;
+        let (tell, pid) = watch::channel(started.child.id().unwrap_or_default());
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
-            if let Err(error) = supervise(&start, child, tell, stopped).await {
+            if let Err(error) = supervise(&start, started, tell, stopped).await {
                 // Nobody listens while the house is being closed.
                 let _ = failed.send(format!("{error:#}"));
             }
@@ -98,7 +104,7 @@ impl Start {
         self.logs.join(self.name).with_extension("log")
     }
 
-    fn spawn(&self) -> anyhow::Result<Child> {
+    fn spawn(&self) -> anyhow::Result<Started> {
         let log = self.log();
         let log = OpenOptions::new()
             .create(true)
@@ -106,17 +112,21 @@ impl Start {
             .mode(0o600)
             .open(&log)
             .with_context(|| format!("{} cannot be written", log.display()))?;
-        Command::new(RUNNING)
+        let mut child = Command::new(RUNNING)
             .arg0("cofferdam-sim")
             .arg("role")
             .args(&self.arguments)
             // The child ends when this pipe is closed, so it never outlives this process.
             .stdin(Stdio::piped())
+            // Logs are files here.
+            .env("NO_COLOR", "1")
             .stdout(log.try_clone()?)
             .stderr(log)
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| format!("the {} process cannot be started", self.name))
+            .with_context(|| format!("the {} process cannot be started", self.name))?;
+        let alive = child.stdin.take();
+        Ok(Started { child, _alive: alive })
     }
 
     fn ended(&self, status: ExitStatus) -> anyhow::Error {
@@ -129,18 +139,18 @@ impl Start {
 
 async fn supervise(
     start: &Start,
-    mut child: Child,
+    mut process: Started,
     tell: watch::Sender<u32>,
     mut stop: oneshot::Receiver<()>,
 ) -> anyhow::Result<()> {
-    let mut started = Instant::now();
+    let mut since = Instant::now();
     let mut false_starts = 0;
     loop {
         let status = tokio::select! {
-            status = child.wait() => status?,
-            _ = &mut stop => return end(start, child).await,
+            status = process.child.wait() => status?,
+            _ = &mut stop => return end(start, process).await,
         };
-        false_starts = if started.elapsed() < START { false_starts + 1 } else { 0 };
+        false_starts = if since.elapsed() < START { false_starts + 1 } else { 0 };
         if !start.is_expendable || false_starts == FALSE_STARTS {
             return Err(start.ended(status));
         }
@@ -148,13 +158,14 @@ async fn supervise(
             () = tokio::time::sleep(PAUSE) => (),
             _ = &mut stop => return Ok(()),
         }
-        child = start.spawn()?;
-        started = Instant::now();
-        tell.send_replace(child.id().unwrap_or_default());
+        process = start.spawn()?;
+        since = Instant::now();
+        tell.send_replace(process.child.id().unwrap_or_default());
     }
 }
 
-async fn end(start: &Start, mut child: Child) -> anyhow::Result<()> {
+async fn end(start: &Start, mut process: Started) -> anyhow::Result<()> {
+    let child = &mut process.child;
     if !start.is_expendable
         && let Some(pid) = child.id()
     {

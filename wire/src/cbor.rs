@@ -43,14 +43,18 @@ pub fn decode<'b, T>(bytes: &'b [u8], limit: usize) -> Result<T, DecodeError>
 where
     T: Decode<'b, ()> + Encode<()>,
 {
+    // CBOR-2: before anything is decoded (T-27).
     if bytes.len() > limit {
         return Err(DecodeError::TooLarge { limit, actual: bytes.len() });
     }
+    // CBOR-3, CBOR-6: minicbor reserves nothing for a claimed length.
     let mut decoder = Decoder::new(bytes);
     let value: T = decoder.decode().map_err(|_| DecodeError::Malformed)?;
+    // CBOR-4
     if decoder.position() != bytes.len() {
         return Err(DecodeError::TrailingBytes);
     }
+    // CBOR-1, CBOR-5
     let mut expected = Comparison { rest: bytes };
     match minicbor::encode(&value, &mut expected) {
         Ok(()) if expected.rest.is_empty() => Ok(value),

@@ -63,6 +63,7 @@ impl<'b, C> Decode<'b, C> for PublicKey {
     fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
         let refused = || decode::Error::message("not a public key that signatures are verified with");
         let fields = d.map()?.ok_or_else(refused)?;
+        // COSE-4: labels in their one order; whatever does not fit ends here.
         let head = (fields, d.i8()?, d.u8()?, d.i8()?, d.u8()?);
         let mut coordinate = |label: i8| -> Result<[u8; 32], decode::Error> {
             if d.i8()? != label {
@@ -168,11 +169,13 @@ impl<'b, C> Decode<'b, C> for CoseSign1 {
         if d.datatype()? != Type::Array || d.array()? != Some(4) {
             return Err(refused());
         }
+        // COSE-1, COSE-2: the protected header is one of two byte strings.
         let algorithm = match d.bytes()? {
             [0xa1, 0x01, 0x27] => -8,
             [0xa1, 0x01, 0x26] => -7,
             _ => return Err(refused()),
         };
+        // COSE-3
         if d.map()? != Some(0) {
             return Err(refused());
         }

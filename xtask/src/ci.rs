@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::{budget, ids, links, mutants, vectors};
+use crate::{budget, ids, links, mutants, pages, vectors};
 
 /// Arguments of the lint.
 pub(crate) const LINT: &[&str] = &[
@@ -35,7 +35,7 @@ const DENY: &[&str] = &["deny", "--locked", "check", "bans", "licenses", "source
 
 /// Which steps.
 #[derive(clap::Args)]
-pub(crate) struct Options {
+pub struct Options {
     /// Only these steps, by name.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -54,8 +54,8 @@ const STEPS: &[Step] = &[
         run: |root| cargo(root, &["fmt", "--all", "--check"]),
     },
     Step {
-        name: "ids",
-        run: ids_and_links,
+        name: "pages",
+        run: check_pages,
     },
     Step {
         name: "vectors",
@@ -115,7 +115,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn ids_and_links(root: &Path) -> anyhow::Result<()> {
+fn check_pages(root: &Path) -> anyhow::Result<()> {
+    pages::run(root, &pages::Options { check: true })?;
     ids::check(root)?;
     links::check(root)
 }

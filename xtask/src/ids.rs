@@ -170,18 +170,38 @@ fn parse_id(word: &str) -> Option<Id> {
     .flatten()
 }
 
-/// The ids that lead or stand in a test's name: `imp_3_...`, `att_35_36_37_...`.
+/// The ids that stand in a test's name: `imp_3_...`, `att_35_36_37_...`, `wrp_2_to_wrp_4_...`. Number 0 is the valid case.
 fn ids_in_name(name: &str) -> Vec<Id> {
-    let mut ids = Vec::new();
-    let mut prefix = None;
+    let mut ids: Vec<Id> = Vec::new();
+    let mut prefix = String::new();
+    let mut is_range = false;
     for word in name.split('_') {
         let is_number =
             (1..=2).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_digit());
-        match (&prefix, is_number) {
-            (Some(prefix), true) => ids.extend(parse_id(&format!("{prefix}-{word}"))),
-            _ => prefix = Some(word.to_ascii_uppercase()),
+        if !is_number {
+            is_range =
+                word == "to" && !ids.is_empty() || is_range && word.to_ascii_uppercase() == prefix;
+            if word != "to" {
+                prefix = word.to_ascii_uppercase();
+            }
+            continue;
         }
+        let Some(id) = parse_id(&format!("{prefix}-{word}")) else {
+            continue;
+        };
+        let from = ids
+            .last()
+            .filter(|last| is_range && last.prefix == id.prefix)
+            .map(|last| last.number + 1);
+        let between = (from.unwrap_or(id.number)..id.number).map(|number| Id {
+            prefix: id.prefix.clone(),
+            number,
+        });
+        ids.extend(between.collect::<Vec<_>>());
+        ids.push(id);
+        is_range = false;
     }
+    ids.retain(|id| id.number > 0);
     ids
 }
 
@@ -224,6 +244,24 @@ mod tests {
         let code =
             "fn a() {}\n#[cfg(test)]\nmod tests {\n    // IMP-3\n    fn imp_3_works() {}\n}\n";
         assert_eq!(failures(PAGE, code).len(), 1);
+    }
+
+    #[test]
+    fn a_name_can_carry_a_range() {
+        let ids = |name| {
+            ids_in_name(name)
+                .iter()
+                .map(Id::to_string)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(
+            ids("wrp_2_to_wrp_4_the_proof_must_be_of_now"),
+            "WRP-2 WRP-3 WRP-4"
+        );
+        assert_eq!(ids("wrp_2_to_4_names"), "WRP-2 WRP-3 WRP-4");
+        assert_eq!(ids("prf_1_leads_to_prf_9"), "PRF-1 PRF-9");
+        assert_eq!(ids("prf_0_the_valid_proof_passes"), "");
     }
 
     #[test]

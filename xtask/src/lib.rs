@@ -10,6 +10,7 @@ mod figures;
 mod ids;
 mod links;
 mod mutants;
+mod pages;
 mod source;
 mod tree;
 mod vectors;
@@ -31,6 +32,8 @@ pub enum Command {
     Budget,
     /// Check ids: the same in pages, code and tests. Links from pages to tests lead somewhere.
     Ids,
+    /// Writes the tables of codes, limits and contexts into the pages.
+    Pages(pages::Options),
     /// Regenerates vectors/*.json from the wire crate.
     Vectors(vectors::Options),
     /// Applies the small mutation of each threat to a copy of the source; its test must turn red.
@@ -57,6 +60,7 @@ impl Command {
                 let ids = ids::check(&root);
                 links::check(&root).and(ids)
             }
+            Command::Pages(options) => pages::run(&root, &options),
             Command::Vectors(options) => vectors::run(&root, &options),
             Command::Mutants(options) => mutants::run(&root, &options),
             Command::Loc => budget::print_lines(&root),

@@ -19,7 +19,7 @@ const SECONDS_PER_ROW: &str = "600";
 
 /// Which rows.
 #[derive(clap::Args, Default)]
-pub(crate) struct Options {
+pub struct Options {
     /// Only rows of these threats, for example T-27.
     #[arg(long, value_delimiter = ',')]
     row: Vec<String>,

@@ -1,2 +1,5 @@
-//! Under construction.
-fn main() {}
+//! The `coffer` command.
+
+fn main() -> std::process::ExitCode {
+    cofferdam::cli::run(std::env::args_os())
+}

@@ -115,7 +115,12 @@ impl<P: Parent> Session<P> {
         Self { patience, ..self }
     }
 
-    /// Does one operation. [`operations`](self) has a method for each kind.
+    /// The parent that the session goes over.
+    pub fn parent(&self) -> &P {
+        &self.parent
+    }
+
+    /// Does one operation; there is a method for each kind as well.
     pub async fn call(&self, operation: &Operation) -> Result<Outcome, SessionError> {
         let live = self.live(None).await?;
         match self.call_in(&live, operation).await {

@@ -120,19 +120,21 @@ impl HttpsEndpoint {
 
     /// Sends, and reads an answer of at most `limit` bytes.
     pub(crate) async fn exchange(&self, request: RequestBuilder, limit: usize) -> Result<Vec<u8>, CallError> {
-        self.exchange_within(request, limit, ORDINARY).await
+        self.exchange_within(request, limit, ORDINARY).await.map(|(body, _)| body)
     }
 
+    /// The body, and the header that says where a list goes on.
     async fn exchange_within(
         &self,
         request: RequestBuilder,
         limit: usize,
         timeout: Duration,
-    ) -> Result<Vec<u8>, CallError> {
+    ) -> Result<(Vec<u8>, Option<KeyId>), CallError> {
         let unreachable = |error: &reqwest::Error| self.unreachable(error);
         let mut response = request.timeout(timeout).send().await.map_err(|error| unreachable(&error))?;
         let status = response.status();
         let limit = if status.is_success() { limit } else { PROBLEM };
+        let next = response.headers().get("cofferdam-next").and_then(|next| KeyId::from_hex(next.to_str().ok()?));
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
             if body.len() + chunk.len() > limit {
@@ -141,7 +143,7 @@ impl HttpsEndpoint {
             }
             body.extend_from_slice(&chunk);
         }
-        if status.is_success() { Ok(body) } else { Err(problem::read(&self.origin(), status.as_u16(), &body)) }
+        if status.is_success() { Ok((body, next)) } else { Err(problem::read(&self.origin(), status.as_u16(), &body)) }
     }
 
     pub(super) fn unreachable(&self, error: &reqwest::Error) -> CallError {
@@ -176,13 +178,24 @@ impl Client {
 
     /// Receipts of all keys of this owner, as the parent has them. Each still has to be verified.
     pub async fn keys(&self, owner: &SigningKey, now_s: u64) -> Result<Vec<ReceiptBundle>, CallError> {
-        let body = self.owned("/v1/keys", owner, now_s, LIST).await?;
-        cbor::decode(&body, LIST).map_err(|_| self.malformed("list of receipts"))
+        let mut receipts: Vec<ReceiptBundle> = Vec::new();
+        let mut after = None;
+        loop {
+            let (body, next) = self.owned("/v1/keys", after, owner, now_s, LIST).await?;
+            let page: Vec<ReceiptBundle> =
+                cbor::decode(&body, LIST).map_err(|_| self.malformed("list of receipts"))?;
+            let is_last = page.is_empty() || next <= after;
+            receipts.extend(page);
+            if is_last {
+                return Ok(receipts);
+            }
+            after = next;
+        }
     }
 
     /// The receipt of one key of this owner, still to be verified.
     pub async fn key(&self, key: &KeyId, owner: &SigningKey, now_s: u64) -> Result<ReceiptBundle, CallError> {
-        let body = self.owned(&format!("/v1/keys/{key}"), owner, now_s, RECEIPT_BUNDLE).await?;
+        let (body, _) = self.owned(&format!("/v1/keys/{key}"), None, owner, now_s, RECEIPT_BUNDLE).await?;
         cbor::decode(&body, RECEIPT_BUNDLE).map_err(|_| self.malformed("receipt"))
     }
 
@@ -195,21 +208,31 @@ impl Client {
     pub async fn provider_operation(&self, request: Vec<u8>, bearer: &str) -> Result<Vec<u8>, CallError> {
         let path = "/v1/provider/operations";
         let request = self.endpoint.post(path).header(CONTENT_TYPE, CBOR).bearer_auth(bearer).body(request);
-        self.endpoint.exchange_within(request, limits::FRAME, OPERATION).await
+        self.endpoint.exchange_within(request, limits::FRAME, OPERATION).await.map(|(body, _)| body)
     }
 
-    async fn owned(&self, path: &str, owner: &SigningKey, now_s: u64, limit: usize) -> Result<Vec<u8>, CallError> {
+    async fn owned(
+        &self,
+        path: &str,
+        after: Option<KeyId>,
+        owner: &SigningKey,
+        now_s: u64,
+        limit: usize,
+    ) -> Result<(Vec<u8>, Option<KeyId>), CallError> {
         let request =
             OwnerRequest { version: 1, path: path.to_owned(), issued_s: now_s, owner: owner.public() };
         let signed = owner.sign1(context::OWNER_REQUEST, cbor::encode(&request));
         let header = URL_SAFE_NO_PAD.encode(signed.to_bytes());
-        let request = self.endpoint.get(path).header("cofferdam-owner", header).header(ACCEPT, CBOR);
-        self.endpoint.exchange(request, limit).await
+        // The signature is over the path without its query.
+        let query = after.map(|after| format!("?after={after}")).unwrap_or_default();
+        let request = self.endpoint.get(&format!("{path}{query}"));
+        let request = request.header("cofferdam-owner", header).header(ACCEPT, CBOR);
+        self.endpoint.exchange_within(request, limit, ORDINARY).await
     }
 
     async fn send(&self, path: &str, body: Vec<u8>, limit: usize, timeout: Duration) -> Result<Vec<u8>, CallError> {
         let request = self.endpoint.post(path).header(CONTENT_TYPE, CBOR).body(body);
-        self.endpoint.exchange_within(request, limit, timeout).await
+        self.endpoint.exchange_within(request, limit, timeout).await.map(|(body, _)| body)
     }
 
     fn malformed(&self, what: &str) -> CallError {

@@ -37,7 +37,7 @@ pub enum ProofError {
     Binding(&'static str),
     /// PRF-7: an image that its own group does not admit.
     #[error("PRF-7: the enclave's measurement ({}) is not among those that its binding admits", short(.0))]
-    NotAdmitted(Measurement),
+    NotAdmitted(Box<Measurement>),
     /// PRF-8: the vendor statement is not the pinned vendor's.
     #[error("PRF-8: the vendor statement is not signed by the trusted vendor")]
     VendorSignature,
@@ -54,7 +54,7 @@ pub enum ProofError {
     },
     /// PRF-11: an admitted image that vendor or customer does not accept (T-53).
     #[error("PRF-11: the group admits an image ({}) that the vendor's statement or your own list does not accept", short(.0))]
-    MeasurementRefused(Measurement),
+    MeasurementRefused(Box<Measurement>),
     /// PRF-12: the genesis record makes another group.
     #[error("PRF-12: the genesis record is that of group {made}, and the enclave says {said}")]
     GenesisGroup {
@@ -71,7 +71,7 @@ pub enum ProofError {
     GenesisPublicKey,
     /// PRF-14: the group was made by an image that is not acceptable.
     #[error("PRF-14: the group was made by an image ({}) that the vendor's statement or your own list does not accept for that time", short(.0))]
-    GenesisMeasurement(Measurement),
+    GenesisMeasurement(Box<Measurement>),
     /// PRF-15: genesis body and Binding disagree, or the body breaks its own rules.
     #[error("PRF-15: the genesis record is not sound: {0}")]
     GenesisBody(&'static str),

@@ -74,7 +74,7 @@ impl Instance {
         let measurement = on_the_wire(verified.measurement());
         check_binding(&decoded, evidence_s).map_err(ProofError::Binding)?;
         if !decoded.measurements.contains(&measurement) {
-            return Err(ProofError::NotAdmitted(measurement));
+            return Err(ProofError::NotAdmitted(measurement.into()));
         }
         Ok(Self { binding: decoded, measurement, evidence_s })
     }

@@ -14,8 +14,20 @@
 //! let proven = cofferdam::verify::Proven { };
 //! ```
 //!
+//! ```
+//! // Keys whose possession was proven can be wrapped to ...
+//! fn wrap_after_challenge(
+//!     keys: cofferdam::verify::ProvenKeys,
+//!     material: &cofferdam::keyfile::Material,
+//!     order: &cofferdam::wrap::KeyOrder,
+//!     owner: &cofferdam::crypto::signing::SigningKey,
+//! ) {
+//!     let _ = cofferdam::wrap::wrap(keys, material, order, owner, 0);
+//! }
+//! ```
+//!
 //! ```compile_fail
-//! // And a verified proof is not enough to wrap: the live possession of both keys has to be proven first.
+//! // ... and a verified proof alone is not enough: the live possession of both keys comes first.
 //! fn wrap_without_challenge(
 //!     proven: cofferdam::verify::Proven,
 //!     material: &cofferdam::keyfile::Material,
@@ -106,7 +118,7 @@ impl Verifier {
         if let Some(refused) =
             binding.measurements.iter().find(|measurement| !trust.accepts(&statement, measurement, evidence_s))
         {
-            return Err(ProofError::MeasurementRefused(*refused));
+            return Err(ProofError::MeasurementRefused(Box::new(*refused)));
         }
 
         let genesis = Genesis::verify(trust.root(), &proof.enclave.genesis)?;
@@ -114,7 +126,7 @@ impl Verifier {
             return Err(ProofError::GenesisGroup { made: genesis.group(), said: binding.group });
         }
         if !trust.accepts(&statement, genesis.measurement(), genesis.evidence_s()) {
-            return Err(ProofError::GenesisMeasurement(*genesis.measurement()));
+            return Err(ProofError::GenesisMeasurement(Box::new(*genesis.measurement())));
         }
         if genesis.body().escrow != binding.escrow {
             return Err(ProofError::GenesisBody("it names another escrow mode than the binding"));

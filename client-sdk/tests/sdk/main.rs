@@ -4,11 +4,15 @@
 //! vectors and by the tests of whole processes.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod commands;
 mod enclave;
+mod https;
 mod imports;
 mod nsm;
 mod proofs;
 mod receipts;
+mod server;
 mod sessions;
+mod vectors;
 mod world;
 mod wraps;

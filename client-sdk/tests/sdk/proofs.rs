@@ -96,7 +96,7 @@ fn prf_4_t08_evidence_over_another_binding_is_refused() {
         binding.session.public = attacker.to_vec();
         proof.enclave.binding = cbor::encode(&binding);
     });
-    assert_eq!(error.check(), "PRF-5", "the attacker's binding names another instance: {error}");
+    assert!(matches!(error, ProofError::UserData), "{error}");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn prf_6_a_binding_that_no_image_makes_is_refused() {
 #[test]
 fn prf_7_an_image_that_its_group_does_not_admit_is_refused() {
     let error = refusal(|_, draft| draft.measurement = FOREIGN_IMAGE);
-    assert!(matches!(error, ProofError::NotAdmitted(FOREIGN_IMAGE)), "{error}");
+    assert!(matches!(&error, ProofError::NotAdmitted(image) if **image == FOREIGN_IMAGE), "{error}");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn prf_10_a_refused_proof_is_not_remembered() {
 #[test]
 fn prf_11_t53_every_admitted_image_must_be_acceptable() {
     let error = refusal(|_, draft| draft.binding.measurements = vec![IMAGE, FOREIGN_IMAGE]);
-    assert!(matches!(error, ProofError::MeasurementRefused(FOREIGN_IMAGE)), "{error}");
+    assert!(matches!(&error, ProofError::MeasurementRefused(image) if **image == FOREIGN_IMAGE), "{error}");
     let withdrawn = refusal(|world, draft| draft.statement.images[0].until_s = Some(world.now_s));
     assert_eq!(withdrawn.check(), "PRF-11", "{withdrawn}");
     let world = World::new();
@@ -211,7 +211,7 @@ fn prf_13_genesis_evidence_is_of_this_body_and_of_nothing_else() {
 #[test]
 fn prf_14_the_image_that_made_the_group_was_good_then() {
     let error = refusal(|_, draft| draft.genesis_measurement = FOREIGN_IMAGE);
-    assert!(matches!(error, ProofError::GenesisMeasurement(FOREIGN_IMAGE)), "{error}");
+    assert!(matches!(&error, ProofError::GenesisMeasurement(image) if **image == FOREIGN_IMAGE), "{error}");
     // An image that was withdrawn later may have made the group, a condemned one may not.
     let world = World::new();
     let judge = |until_s| {
@@ -241,6 +241,7 @@ fn prf_15_the_genesis_body_keeps_its_rules_and_names_the_escrow() {
         let error = refusal(|_, draft| {
             change(draft);
             draft.binding.group = GroupId::of(&cbor::encode(&draft.genesis_body));
+            draft.binding.chain_head = cofferdam_wire::binding::empty_chain(&draft.binding.group);
         });
         assert_eq!(error.check(), "PRF-15", "change {number}: {error}");
     }

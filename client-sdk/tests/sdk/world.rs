@@ -125,7 +125,7 @@ impl World {
             escrow: EscrowMode::Officers,
             instance: self.instance.public(),
             setup: self.setup.public().to_vec(),
-            session: SessionKey { public: self.session.public().to_vec(), not_after_s: self.now_s + DAY },
+            session: SessionKey { public: self.session.public().to_vec(), not_after_s: self.now_s + DAY / 2 },
             tee: vec![
                 tee(Suite::XWing, self.tee.public().to_vec()),
                 tee(Suite::RsaOaep, self.tee_rsa.public_key().to_cose()),

@@ -5,8 +5,9 @@ use std::time::Duration;
 /// Connections at a time: a parent needs a few. The next one is closed at once.
 pub(crate) const CONNECTIONS: usize = 32;
 
-/// Bytes asked for by one read.
-pub(crate) const READ: usize = 64 * 1024;
+/// Bytes asked for by one read: what a peer writes at a time. With a frame that never ends, a connection holds this
+/// and one frame.
+pub(crate) const READ: usize = cofferdam_wire::limits::WRITE_PIECE;
 
 /// Bytes of frames of one connection that wait for the owner. Its reader stops until half of it is taken.
 pub(crate) const INCOMING: usize = 256 * 1024;

@@ -243,6 +243,8 @@ fn cost(frame: &Frame) -> usize {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     fn frames(ids: std::ops::Range<u64>) -> Vec<Frame> {
@@ -320,17 +322,16 @@ mod tests {
         let link = inbox.open().unwrap();
         let mut many = frames(0..(INCOMING / size_of::<Frame>()) as u64 + 1);
         assert!(inbox.push(&link, &mut many));
-        let reader = std::thread::spawn({
+        let reader = thread::spawn({
             let (inbox, link) = (Arc::clone(&inbox), Arc::clone(&link));
             move || inbox.push(&link, &mut frames(0..1))
         });
+        while !inbox.lock().queue(&link).unwrap().reader_sleeps {
+            thread::yield_now();
+        }
         let mut rest = 0;
-        while !reader.is_finished() || rest == 0 {
-            let now = taken(&inbox, true).len();
-            rest += now;
-            if now == 0 {
-                std::thread::yield_now();
-            }
+        while inbox.lock().queue(&link).unwrap().reader_sleeps {
+            rest += taken(&inbox, true).len();
         }
         assert!(reader.join().unwrap());
         assert!(rest * size_of::<Frame>() >= INCOMING / 2);
@@ -342,7 +343,7 @@ mod tests {
         let link = inbox.open().unwrap();
         let mut many = frames(0..(INCOMING / size_of::<Frame>()) as u64 + 1);
         assert!(inbox.push(&link, &mut many));
-        let reader = std::thread::spawn({
+        let reader = thread::spawn({
             let (inbox, link) = (Arc::clone(&inbox), Arc::clone(&link));
             move || inbox.push(&link, &mut frames(0..1))
         });

@@ -59,6 +59,8 @@ pub(crate) struct Keys {
     entries: HashMap<KeyId, Entry>,
     waiting: HashMap<KeyId, Vec<Waiting>>,
     waiting_count: usize,
+    /// No waiting operation is late before this, monotonic milliseconds.
+    next_late_ms: Option<u64>,
     loads: u64,
 }
 
@@ -110,6 +112,7 @@ impl Keys {
         if queue.len() >= WAITING_PER_KEY || self.waiting_count >= WAITING {
             return Err(Box::new(waiting));
         }
+        self.next_late_ms = Some(self.next_late_ms.map_or(waiting.wake_ms, |next| next.min(waiting.wake_ms)));
         queue.push(waiting);
         self.waiting_count += 1;
         Ok(())
@@ -130,6 +133,9 @@ impl Keys {
     /// Everything whose deadline is over on either clock, with its key.
     pub(crate) fn take_late(&mut self, attested_ms: u64, monotonic_ms: u64) -> Vec<(KeyId, Waiting)> {
         let mut late = Vec::new();
+        if self.waiting_count == 0 {
+            return late;
+        }
         for (key, queue) in &mut self.waiting {
             let is_late = |waiting: &mut Waiting| {
                 attested_ms > waiting.deadline_ms || monotonic_ms >= waiting.wake_ms
@@ -138,12 +144,13 @@ impl Keys {
         }
         self.waiting.retain(|_, queue| !queue.is_empty());
         self.waiting_count -= late.len();
+        self.next_late_ms = self.waiting.values().flatten().map(|waiting| waiting.wake_ms).min();
         late
     }
 
     /// When the next waiting operation is late, monotonic milliseconds.
     pub(crate) fn next_late_ms(&self) -> Option<u64> {
-        self.waiting.values().flatten().map(|waiting| waiting.wake_ms).min()
+        self.next_late_ms
     }
 
     /// Keys known, and keys open.

@@ -118,7 +118,7 @@ impl Core {
             Some(Entry::Loaded(_)) => match self.use_loaded(key, &waiting, out) {
                 Ok(Some(usable)) => self.run(waiting.envelope, waiting.operation, Some(usable), out),
                 Ok(None) => {
-                    waiting.turn = self.checks.want_now(key, self.clock);
+                    waiting.turn = self.checks.want_now(key, waiting.turn, self.clock);
                     self.wait(key, waiting, out);
                     self.ask_services(out);
                 }

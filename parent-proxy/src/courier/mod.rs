@@ -8,15 +8,15 @@
 //! Every host has a few places of its own, so a service that keeps connections hanging delays its own keys only.
 
 mod public_address;
+mod rules;
 
 pub use public_address::is_public;
 
 use crate::config::CourierConfig;
 use cofferdam_wire::{Code, limits};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, Method, Response, StatusCode, Url, header, redirect};
+use reqwest::{Client, Method, Response, StatusCode, header, redirect};
+use rules::{CheckedNames, Rules};
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -97,7 +97,9 @@ pub enum CourierSetupError {
         error: std::io::Error,
     },
     /// A CA file is not PEM, or there is no CA at all.
-    #[error("no TLS client: {0} (is there a CA certificate, of the system or in courier.extra_ca?)")]
+    #[error(
+        "no TLS client: {0} (is there a CA certificate, of the system or in courier.extra_ca?)"
+    )]
     Client(#[from] reqwest::Error),
 }
 
@@ -109,26 +111,27 @@ pub struct Courier {
     all: Semaphore,
 }
 
-#[derive(Clone)]
-struct Rules {
-    allow_private: bool,
-    allowed_ports: Vec<u16>,
-}
-
 impl Courier {
     /// Reads the CA files and makes the client.
     pub fn new(config: &CourierConfig) -> Result<Self, CourierSetupError> {
         crate::tls::use_aws_lc();
         let mut roots = Vec::new();
         for path in &config.extra_ca {
-            let pem =
-                std::fs::read(path).map_err(|error| CourierSetupError::Read { path: path.clone(), error })?;
+            let pem = std::fs::read(path).map_err(|error| CourierSetupError::Read {
+                path: path.clone(),
+                error,
+            })?;
             roots.extend(reqwest::Certificate::from_pem_bundle(&pem)?);
         }
-        let rules = Rules { allow_private: config.allow_private, allowed_ports: config.allowed_ports.clone() };
+        let rules = Rules {
+            allow_private: config.allow_private,
+            allowed_ports: config.allowed_ports.clone(),
+        };
         let client = Client::builder()
             .tls_certs_merge(roots)
-            .dns_resolver(Arc::new(CheckedNames { allow_private: config.allow_private }))
+            .dns_resolver(Arc::new(CheckedNames {
+                allow_private: config.allow_private,
+            }))
             .redirect(redirect::Policy::none())
             .no_proxy()
             .https_only(true)
@@ -139,17 +142,36 @@ impl Courier {
             .pool_idle_timeout(Duration::from_secs(90))
             .user_agent("cofferdam-parent")
             .build()?;
-        Ok(Self { client, rules, places: Mutex::default(), all: Semaphore::new(ALL) })
+        Ok(Self {
+            client,
+            rules,
+            places: Mutex::default(),
+            all: Semaphore::new(ALL),
+        })
     }
 
     /// `GET https://host/v1/status-keys`.
     pub async fn status_keys(&self, host: &str) -> Result<Vec<u8>, CourierError> {
-        self.exchange(host, Method::GET, "/v1/status-keys", Vec::new(), 2 * limits::STATUS_CERTIFICATE + 16).await
+        self.exchange(
+            host,
+            Method::GET,
+            "/v1/status-keys",
+            Vec::new(),
+            2 * limits::STATUS_CERTIFICATE + 16,
+        )
+        .await
     }
 
     /// `POST https://host/v1/status` with an encoded sealed query.
     pub async fn ask(&self, host: &str, query: Vec<u8>) -> Result<Vec<u8>, CourierError> {
-        self.exchange(host, Method::POST, "/v1/status", query, limits::STATUS_ANSWER).await
+        self.exchange(
+            host,
+            Method::POST,
+            "/v1/status",
+            query,
+            limits::STATUS_ANSWER,
+        )
+        .await
     }
 
     async fn exchange(
@@ -166,17 +188,32 @@ impl Courier {
         let exchange = async {
             let _place = places.acquire().await.map_err(|_| busy())?;
             let _one_of_all = self.all.acquire().await.map_err(|_| busy())?;
-            let request = self.client.request(method, url).header(header::CONTENT_TYPE, "application/cbor").body(body);
-            let response = request.send().await.map_err(|error| unreachable_host(host, error))?;
+            let request = self
+                .client
+                .request(method, url)
+                .header(header::CONTENT_TYPE, "application/cbor")
+                .body(body);
+            let response = request
+                .send()
+                .await
+                .map_err(|error| unreachable_host(host, error))?;
             if response.status() != StatusCode::OK {
-                return Err(CourierError::Status { host: host.into(), status: response.status() });
+                return Err(CourierError::Status {
+                    host: host.into(),
+                    status: response.status(),
+                });
             }
             read(host, response, limit).await
         };
         let result = tokio::time::timeout(PATIENCE, exchange).await;
         drop(places);
         self.forget_idle_hosts();
-        result.unwrap_or_else(|_| Err(CourierError::Unreachable { host: host.into(), error: "no answer in time".into() }))
+        result.unwrap_or_else(|_| {
+            Err(CourierError::Unreachable {
+                host: host.into(),
+                error: "no answer in time".into(),
+            })
+        })
     }
 
     /// The places of one host; `None` when exchanges with too many hosts are under way.
@@ -185,7 +222,12 @@ impl Courier {
         if places.len() >= HOSTS && !places.contains_key(host) {
             return None;
         }
-        Some(places.entry(host.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(EACH))).clone())
+        Some(
+            places
+                .entry(host.to_owned())
+                .or_insert_with(|| Arc::new(Semaphore::new(EACH)))
+                .clone(),
+        )
     }
 
     fn forget_idle_hosts(&self) {
@@ -196,34 +238,6 @@ impl Courier {
     }
 }
 
-impl Rules {
-    /// The URL of a host, if the host is nothing more than a host and may be dialled by its port and literal address.
-    fn url(&self, host: &str, path: &str) -> Result<Url, CourierError> {
-        let forbidden = |reason| CourierError::Forbidden { host: host.chars().take(limits::HOST).collect(), reason };
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
-        if host.is_empty() || host.len() > limits::HOST || !host.bytes().all(plain) {
-            return Err(forbidden("not a host name or address"));
-        }
-        let url = Url::parse(&format!("https://{host}{path}")).map_err(|_| forbidden("not a host name or address"))?;
-        let port = url.port_or_known_default().unwrap_or(0);
-        if !self.allowed_ports.is_empty() && !self.allowed_ports.contains(&port) {
-            return Err(forbidden("the port is not allowed"));
-        }
-        // A literal address is not resolved, so the resolver does not see it. `Url` has turned every way of writing an
-        // IPv4 address (octal, hexadecimal, one number) into the usual one.
-        let name = url.host_str().unwrap_or_default();
-        let literal: Option<IpAddr> = name.trim_start_matches('[').trim_end_matches(']').parse().ok();
-        if literal.is_some_and(|address| !may_dial(address, self.allow_private)) {
-            return Err(forbidden("the address is not public"));
-        }
-        Ok(url)
-    }
-}
-
-fn may_dial(address: IpAddr, allow_private: bool) -> bool {
-    allow_private || is_public(address)
-}
-
 fn unreachable_host(host: &str, error: reqwest::Error) -> CourierError {
     // The innermost cause says what happened; the outer ones repeat the URL.
     let error = error.without_url();
@@ -231,94 +245,33 @@ fn unreachable_host(host: &str, error: reqwest::Error) -> CourierError {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    CourierError::Unreachable { host: host.into(), error: cause.to_string() }
+    CourierError::Unreachable {
+        host: host.into(),
+        error: cause.to_string(),
+    }
 }
 
 async fn read(host: &str, mut response: Response, limit: usize) -> Result<Vec<u8>, CourierError> {
-    let too_long = || CourierError::TooLong { host: host.into(), limit };
-    if response.content_length().is_some_and(|length| length > limit as u64) {
+    let too_long = || CourierError::TooLong {
+        host: host.into(),
+        limit,
+    };
+    if response
+        .content_length()
+        .is_some_and(|length| length > limit as u64)
+    {
         return Err(too_long());
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable_host(host, error))? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| unreachable_host(host, error))?
+    {
         if body.len() + chunk.len() > limit {
             return Err(too_long());
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-/// Resolves names and refuses those that lead to a non-public address, also if only one of several does.
-struct CheckedNames {
-    allow_private: bool,
-}
-
-impl Resolve for CheckedNames {
-    fn resolve(&self, name: Name) -> Resolving {
-        let allow_private = self.allow_private;
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let checked = check_resolved(found, allow_private)?;
-            Ok(Box::new(checked.into_iter()) as Addrs)
-        })
-    }
-}
-
-/// The name leads where this parent may not go.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the name resolves to an address that is not public")]
-struct NotPublic;
-
-fn check_resolved(found: Vec<SocketAddr>, allow_private: bool) -> Result<Vec<SocketAddr>, NotPublic> {
-    let fine = found.iter().all(|address| may_dial(address.ip(), allow_private));
-    if fine { Ok(found) } else { Err(NotPublic) }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    const PUBLIC: Rules = Rules { allow_private: false, allowed_ports: Vec::new() };
-
-    #[test]
-    fn t41_a_host_is_a_host_and_nothing_else() {
-        for good in ["status.example", "status.example:8443", "93.184.215.14", "[2606:2800:21f::1]:443"] {
-            assert!(PUBLIC.url(good, "/v1/status").is_ok(), "{good}");
-        }
-        let long = "x".repeat(129);
-        for bad in ["", "user@status.example", "status.example/path", "status.example?q", "a b", "a#b", "a\\b", &long] {
-            assert!(PUBLIC.url(bad, "/v1/status").is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn t41_literal_addresses_are_checked_however_they_are_written() {
-        for bad in
-            ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "169.254.169.254"]
-        {
-            assert!(PUBLIC.url(bad, "/v1/status").is_err(), "{bad}");
-        }
-        let inside = Rules { allow_private: true, allowed_ports: Vec::new() };
-        assert!(inside.url("127.0.0.1:9000", "/v1/status").is_ok());
-    }
-
-    #[test]
-    fn t41_only_allowed_ports_are_dialled() {
-        let rules = Rules { allow_private: false, allowed_ports: vec![443] };
-        assert!(rules.url("status.example", "/v1/status").is_ok());
-        assert!(rules.url("status.example:443", "/v1/status").is_ok());
-        assert!(rules.url("status.example:22", "/v1/status").is_err());
-        assert!(rules.url("status.example:0", "/v1/status").is_err());
-    }
-
-    #[test]
-    fn t41_a_name_with_one_private_address_is_refused_whole() {
-        let at = |text: &str| SocketAddr::new(text.parse().unwrap(), 443);
-        let (public, private) = (at("93.184.215.14"), at("10.0.0.1"));
-        assert_eq!(check_resolved(vec![public], false).unwrap(), vec![public]);
-        assert_eq!(check_resolved(vec![public, private], false), Err(NotPublic));
-        assert_eq!(check_resolved(vec![private], true).unwrap(), vec![private]);
-    }
 }

@@ -54,20 +54,33 @@ pub(super) async fn open_session(
     State(parent): State<Arc<Parent>>,
     Intake { body, permit }: Intake<{ limits::SESSION_OPEN }>,
 ) -> Result<Response, Problem> {
-    Ok(raw_answer(parent.link.call_for(Message::OpenSession, body, Some(permit.into_units())).await?))
+    Ok(raw_answer(
+        parent
+            .link
+            .call_for(Message::OpenSession, body, Some(permit.into_units()))
+            .await?,
+    ))
 }
 
 pub(super) async fn request(
     State(parent): State<Arc<Parent>>,
     Intake { body, permit }: Intake<{ limits::SEALED_REQUEST }>,
 ) -> Result<Response, Problem> {
-    Ok(raw_answer(parent.link.call_for(Message::Sealed, body, Some(permit.into_units())).await?))
+    Ok(raw_answer(
+        parent
+            .link
+            .call_for(Message::Sealed, body, Some(permit.into_units()))
+            .await?,
+    ))
 }
 
 pub(super) async fn push(
     State(parent): State<Arc<Parent>>,
     Intake { body, permit }: Intake<PUSH>,
 ) -> Result<StatusCode, Problem> {
-    parent.link.call_for(Message::Push, body, Some(permit.into_units())).await?;
+    parent
+        .link
+        .call_for(Message::Push, body, Some(permit.into_units()))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

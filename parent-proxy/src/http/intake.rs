@@ -30,7 +30,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         // The listener puts it there; without it nothing would be counted.
-        parts.extensions.get::<Arc<Client>>().cloned().map(Caller).ok_or_else(|| Code::Internal.into())
+        parts
+            .extensions
+            .get::<Arc<Client>>()
+            .cloned()
+            .map(Caller)
+            .ok_or_else(|| Code::Internal.into())
     }
 }
 
@@ -47,15 +52,21 @@ impl<S: Send + Sync, const MOST: usize> FromRequest<S> for Intake<MOST> {
         // A length that is not declared counts as the longest.
         let announced = hint.upper().map_or(MOST, |upper| MOST.min(upper as usize));
         let permit = client.admit(announced).await?;
-        let body = tokio::time::timeout(PATIENCE, read(body, MOST)).await.map_err(|_| Code::Busy)??;
+        let body = tokio::time::timeout(PATIENCE, read(body, MOST))
+            .await
+            .map_err(|_| Code::Busy)??;
         Ok(Self { body, permit })
     }
 }
 
 async fn read(mut body: Body, most: usize) -> Result<Vec<u8>, Code> {
     let mut bytes = Vec::new();
-    while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-        let Ok(data) = frame.map_err(|_| Code::Malformed)?.into_data() else { continue };
+    while let Some(frame) =
+        std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
+    {
+        let Ok(data) = frame.map_err(|_| Code::Malformed)?.into_data() else {
+            continue;
+        };
         if bytes.len() + data.len() > most {
             return Err(Code::TooLarge);
         }
@@ -68,5 +79,7 @@ async fn read(mut body: Body, most: usize) -> Result<Vec<u8>, Code> {
 pub(super) fn bearer_hash(headers: &HeaderMap) -> Option<Digest> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| sha256(token.trim().as_bytes()))
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| sha256(token.trim().as_bytes()))
 }

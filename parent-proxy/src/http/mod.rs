@@ -76,10 +76,18 @@ pub(crate) fn public_router(parent: Arc<Parent>) -> Router {
 
 /// What the operator may ask, with the token.
 pub(crate) fn operator_router(parent: Arc<Parent>, token: operator::OperatorToken) -> Router {
-    let guarded = add_operator(Router::new()).route_layer(middleware::from_fn(move |request: Request, next: Next| {
-        let admitted = token.admits(&request);
-        async move { if admitted { next.run(request).await } else { Problem::from(Code::Unauthorized).into_response() } }
-    }));
+    let guarded = add_operator(Router::new()).route_layer(middleware::from_fn(
+        move |request: Request, next: Next| {
+            let admitted = token.admits(&request);
+            async move {
+                if admitted {
+                    next.run(request).await
+                } else {
+                    Problem::from(Code::Unauthorized).into_response()
+                }
+            }
+        },
+    ));
     finish(guarded).with_state(parent)
 }
 
@@ -101,8 +109,11 @@ async fn observe(path: MatchedPath, request: Request, next: Next) -> Response {
     let route = path.as_str().to_owned();
     tracing::debug!(%method, route, status, micros = started.elapsed().as_micros() as u64, "request");
     metrics::counter!("cofferdam_http_requests", "route" => route.clone(), "status" => status.to_string()).increment(1);
-    metrics::histogram!("cofferdam_http_seconds", "route" => route).record(started.elapsed().as_secs_f64());
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    metrics::histogram!("cofferdam_http_seconds", "route" => route)
+        .record(started.elapsed().as_secs_f64());
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
@@ -111,11 +122,18 @@ async fn healthz() -> &'static str {
 }
 
 async fn readyz(state: axum::extract::State<Arc<Parent>>) -> Result<&'static str, Problem> {
-    if state.is_ready().await { Ok("ready\n") } else { Err(Code::NotReady.into()) }
+    if state.is_ready().await {
+        Ok("ready\n")
+    } else {
+        Err(Code::NotReady.into())
+    }
 }
 
 async fn render_metrics() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], telemetry::metrics_handle().render())
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        telemetry::metrics_handle().render(),
+    )
 }
 
 async fn render_openapi() -> impl IntoResponse {

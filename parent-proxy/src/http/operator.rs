@@ -43,7 +43,10 @@ pub(crate) fn operator_token(path: &Path) -> io::Result<OperatorToken> {
     }
     let token = Zeroizing::new(std::fs::read_to_string(path)?);
     if token.trim().len() < 32 {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "the token has less than 32 characters"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the token has less than 32 characters",
+        ));
     }
     Ok(OperatorToken(sha256(token.trim().as_bytes())))
 }
@@ -58,9 +61,14 @@ pub(super) async fn genesis(
         if parent.store.genesis().await?.is_some() {
             return Err(Code::Conflict);
         }
-        let reply = parent.link.call_for(Message::Genesis, body, Some(permit.into_units())).await?;
-        let genesis: Genesis = cbor::decode(&reply, limits::FRAME_BODY).map_err(|_| Code::Internal)?;
-        cbor::decode::<GenesisRecord>(&genesis.record, limits::GENESIS_RECORD).map_err(|_| Code::Internal)?;
+        let reply = parent
+            .link
+            .call_for(Message::Genesis, body, Some(permit.into_units()))
+            .await?;
+        let genesis: Genesis =
+            cbor::decode(&reply, limits::FRAME_BODY).map_err(|_| Code::Internal)?;
+        cbor::decode::<GenesisRecord>(&genesis.record, limits::GENESIS_RECORD)
+            .map_err(|_| Code::Internal)?;
         // On disk before the shares leave: without the record they would open nothing.
         if !parent.store.put_genesis(&genesis.record).await? {
             return Err(Code::Conflict);
@@ -72,13 +80,24 @@ pub(super) async fn genesis(
 }
 
 pub(super) async fn recover(State(parent): State<Arc<Parent>>) -> Result<StatusCode, Problem> {
-    let genesis = parent.store.genesis().await.map_err(Code::from)?.ok_or(Code::NotFound)?;
+    let genesis = parent
+        .store
+        .genesis()
+        .await
+        .map_err(Code::from)?
+        .ok_or(Code::NotFound)?;
     let statement = parent.statement.current().map_err(|error| {
         tracing::error!(%error, "no vendor statement for recovery");
         Code::Internal
     })?;
-    let request = RecoverRequest { genesis, vendor_statement: statement.signed.to_vec() };
-    parent.link.call(Message::Recover, cbor::encode(&request)).await?;
+    let request = RecoverRequest {
+        genesis,
+        vendor_statement: statement.signed.to_vec(),
+    };
+    parent
+        .link
+        .call(Message::Recover, cbor::encode(&request))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -87,7 +106,12 @@ pub(super) async fn share(
     Intake { body, permit }: Intake<SHARE>,
 ) -> Result<Response, Problem> {
     cbor::decode::<SealedShare>(&body, SHARE).map_err(Code::from)?;
-    Ok(cbor_answer(parent.link.call_for(Message::Share, body, Some(permit.into_units())).await?))
+    Ok(cbor_answer(
+        parent
+            .link
+            .call_for(Message::Share, body, Some(permit.into_units()))
+            .await?,
+    ))
 }
 
 pub(super) async fn health(State(parent): State<Arc<Parent>>) -> Result<Json<Value>, Problem> {

@@ -49,12 +49,26 @@ pub(super) async fn keys(
 ) -> Result<Response, Problem> {
     let owner = owner(&headers, "/v1/keys", now_s())?;
     let Query(Page { after }) = page.map_err(|_| Code::Malformed)?;
-    let after = after.map(|text| KeyId::from_hex(&text).ok_or(Code::Malformed)).transpose()?;
+    let after = after
+        .map(|text| KeyId::from_hex(&text).ok_or(Code::Malformed))
+        .transpose()?;
     let _permit = client.admit(limits::FRAME).await?;
-    let _turn = parent.listings.acquire().await.map_err(|_| Code::Internal)?;
-    let rows = parent.store.bundles(&owner, after.as_ref(), PAGE).await.map_err(Code::from)?;
+    let _turn = parent
+        .listings
+        .acquire()
+        .await
+        .map_err(|_| Code::Internal)?;
+    let rows = parent
+        .store
+        .bundles(&owner, after.as_ref(), PAGE)
+        .await
+        .map_err(Code::from)?;
     let read = |(_, bundle): &(KeyId, Vec<u8>)| cbor::decode::<ReceiptBundle>(bundle, BUNDLE);
-    let bundles: Vec<_> = rows.iter().map(read).collect::<Result<_, _>>().map_err(|_| Code::Internal)?;
+    let bundles: Vec<_> = rows
+        .iter()
+        .map(read)
+        .collect::<Result<_, _>>()
+        .map_err(|_| Code::Internal)?;
     let mut response = cbor_answer(cbor::encode(&bundles));
     if let Some((last, _)) = rows.last().filter(|_| rows.len() == PAGE as usize) {
         let value = HeaderValue::from_str(&last.to_string()).map_err(|_| Code::Internal)?;
@@ -72,7 +86,11 @@ pub(super) async fn key(
     let owner = owner(&headers, &format!("/v1/keys/{id}"), now_s())?;
     let key = KeyId::from_hex(&id).ok_or(Code::NotFound)?;
     let _permit = client.admit(0).await?;
-    let bundle = parent.store.bundle(&owner, &key).await.map_err(Code::from)?;
+    let bundle = parent
+        .store
+        .bundle(&owner, &key)
+        .await
+        .map_err(Code::from)?;
     Ok(cbor_answer(bundle.ok_or(Code::NotFound)?))
 }
 
@@ -85,7 +103,8 @@ fn owner(headers: &HeaderMap, path: &str, now_s: u64) -> Result<Thumbprint, Code
     let bytes = URL_SAFE_NO_PAD.decode(value).map_err(|_| Code::Malformed)?;
     let signed = CoseSign1::from_bytes(&bytes, REQUEST)?;
     let request: OwnerRequest = cbor::decode(&signed.payload, REQUEST)?;
-    verify_sign1(&request.owner, context::OWNER_REQUEST, &signed).map_err(|_| Code::BadSignature)?;
+    verify_sign1(&request.owner, context::OWNER_REQUEST, &signed)
+        .map_err(|_| Code::BadSignature)?;
     if request.version != 1 {
         return Err(Code::UnsupportedVersion);
     }
@@ -99,7 +118,9 @@ fn owner(headers: &HeaderMap, path: &str, now_s: u64) -> Result<Thumbprint, Code
 }
 
 fn now_s() -> u64 {
-    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
+    SystemTime::UNIX_EPOCH
+        .elapsed()
+        .map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]
@@ -112,9 +133,16 @@ mod tests {
 
     fn header(change: impl FnOnce(&mut OwnerRequest), signer: Option<&SigningKey>) -> HeaderMap {
         let key = SigningKey::generate(SignatureKind::Ed25519);
-        let mut request = OwnerRequest { version: 1, path: "/v1/keys".into(), issued_s: NOW, owner: key.public() };
+        let mut request = OwnerRequest {
+            version: 1,
+            path: "/v1/keys".into(),
+            issued_s: NOW,
+            owner: key.public(),
+        };
         change(&mut request);
-        let signed = signer.unwrap_or(&key).sign1(context::OWNER_REQUEST, cbor::encode(&request));
+        let signed = signer
+            .unwrap_or(&key)
+            .sign1(context::OWNER_REQUEST, cbor::encode(&request));
         let value = URL_SAFE_NO_PAD.encode(signed.to_bytes());
         HeaderMap::from_iter([(HEADER.parse().unwrap(), value.parse().unwrap())])
     }
@@ -123,15 +151,34 @@ mod tests {
     fn t37_only_a_fresh_signature_over_this_path_shows_the_owner() {
         let refusal = |headers: &HeaderMap| owner(headers, "/v1/keys", NOW).err();
         assert_eq!(refusal(&header(|_| (), None)), None);
-        assert_eq!(refusal(&header(|request| request.issued_s = NOW - 120, None)), None);
-        assert_eq!(refusal(&header(|request| request.issued_s = NOW + 121, None)), Some(Code::RequestExpired));
-        assert_eq!(refusal(&header(|request| request.issued_s = NOW - 121, None)), Some(Code::RequestExpired));
-        assert_eq!(refusal(&header(|request| request.path = "/v1/keys/00".into(), None)), Some(Code::Unauthorized));
-        assert_eq!(refusal(&header(|request| request.version = 2, None)), Some(Code::UnsupportedVersion));
+        assert_eq!(
+            refusal(&header(|request| request.issued_s = NOW - 120, None)),
+            None
+        );
+        assert_eq!(
+            refusal(&header(|request| request.issued_s = NOW + 121, None)),
+            Some(Code::RequestExpired)
+        );
+        assert_eq!(
+            refusal(&header(|request| request.issued_s = NOW - 121, None)),
+            Some(Code::RequestExpired)
+        );
+        assert_eq!(
+            refusal(&header(|request| request.path = "/v1/keys/00".into(), None)),
+            Some(Code::Unauthorized)
+        );
+        assert_eq!(
+            refusal(&header(|request| request.version = 2, None)),
+            Some(Code::UnsupportedVersion)
+        );
         let other = SigningKey::generate(SignatureKind::Ed25519);
-        assert_eq!(refusal(&header(|_| (), Some(&other))), Some(Code::BadSignature));
+        assert_eq!(
+            refusal(&header(|_| (), Some(&other))),
+            Some(Code::BadSignature)
+        );
         assert_eq!(refusal(&HeaderMap::new()), Some(Code::Unauthorized));
-        let long = HeaderMap::from_iter([(HEADER.parse().unwrap(), "A".repeat(1000).parse().unwrap())]);
+        let long =
+            HeaderMap::from_iter([(HEADER.parse().unwrap(), "A".repeat(1000).parse().unwrap())]);
         assert_eq!(refusal(&long), Some(Code::TooLarge));
         let padded = HeaderMap::from_iter([(HEADER.parse().unwrap(), "AAAA====".parse().unwrap())]);
         assert_eq!(refusal(&padded), Some(Code::Malformed));

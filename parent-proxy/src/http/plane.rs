@@ -23,8 +23,17 @@ pub(super) async fn operation(
 ) -> Result<Response, Problem> {
     // The token comes before the body.
     let shown = bearer_hash(&headers).ok_or(Code::Unauthorized)?;
-    let caller = parent.plane.iter().find(|caller| caller.token_sha256 == shown).ok_or(Code::Unauthorized)?;
+    let caller = parent
+        .plane
+        .iter()
+        .find(|caller| caller.token_sha256 == shown)
+        .ok_or(Code::Unauthorized)?;
     let Intake::<REQUEST> { body, permit } = axum::RequestExt::extract(request).await?;
     metrics::counter!("cofferdam_provider_plane", "caller" => caller.name.clone()).increment(1);
-    Ok(cbor_answer(parent.link.call_for(Message::Plain, body, Some(permit.into_units())).await?))
+    Ok(cbor_answer(
+        parent
+            .link
+            .call_for(Message::Plain, body, Some(permit.into_units()))
+            .await?,
+    ))
 }

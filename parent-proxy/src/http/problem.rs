@@ -24,7 +24,9 @@ struct Body {
 /// The HTTP status of a code.
 pub fn status_of(code: Code) -> StatusCode {
     match code {
-        Code::Malformed | Code::UnsupportedVersion | Code::UnsupportedSuite => StatusCode::BAD_REQUEST,
+        Code::Malformed | Code::UnsupportedVersion | Code::UnsupportedSuite => {
+            StatusCode::BAD_REQUEST
+        }
         Code::Unauthorized => StatusCode::UNAUTHORIZED,
         Code::BadSignature
         | Code::NotPermitted
@@ -48,7 +50,9 @@ pub fn status_of(code: Code) -> StatusCode {
         | Code::BadShare => StatusCode::UNPROCESSABLE_ENTITY,
         Code::Busy => StatusCode::TOO_MANY_REQUESTS,
         Code::RecordRefused | Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        Code::LeaseUnavailable | Code::NotReady | Code::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::LeaseUnavailable | Code::NotReady | Code::Unreachable => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     }
 }
 
@@ -61,7 +65,10 @@ impl Problem {
 
 impl From<Code> for Problem {
     fn from(code: Code) -> Self {
-        Self { status: status_of(code), code }
+        Self {
+            status: status_of(code),
+            code,
+        }
     }
 }
 
@@ -76,7 +83,12 @@ impl IntoResponse for Problem {
             code: self.code.number(),
         };
         let text = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = (self.status, [(header::CONTENT_TYPE, "application/problem+json")], text).into_response();
+        let mut response = (
+            self.status,
+            [(header::CONTENT_TYPE, "application/problem+json")],
+            text,
+        )
+            .into_response();
         let headers = response.headers_mut();
         match self.status {
             StatusCode::UNAUTHORIZED => {

@@ -39,12 +39,20 @@ pub(super) async fn upgrade(
     mut request: Request,
 ) -> Result<Response, Problem> {
     if request.version() != Version::HTTP_11 || !asks_for_upgrade(request.headers()) {
-        let mut response = Problem::with_status(StatusCode::UPGRADE_REQUIRED, Code::UnsupportedVersion).into_response();
-        response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static(PROTOCOL));
+        let mut response =
+            Problem::with_status(StatusCode::UPGRADE_REQUIRED, Code::UnsupportedVersion)
+                .into_response();
+        response
+            .headers_mut()
+            .insert(header::UPGRADE, HeaderValue::from_static(PROTOCOL));
         return Ok(response);
     }
     let upgrade = hyper::upgrade::on(&mut request);
-    let (link, idle, stopping) = (parent.link.clone(), parent.stream_idle, parent.stopping.clone());
+    let (link, idle, stopping) = (
+        parent.link.clone(),
+        parent.stream_idle,
+        parent.stopping.clone(),
+    );
     tokio::spawn(async move {
         match upgrade.await {
             Ok(upgraded) => {
@@ -61,8 +69,13 @@ pub(super) async fn upgrade(
 
 fn asks_for_upgrade(headers: &HeaderMap) -> bool {
     let lists = |name: header::HeaderName, token: &str| {
-        let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(token))
+        let values = headers
+            .get_all(name)
+            .into_iter()
+            .filter_map(|value| value.to_str().ok());
+        values
+            .flat_map(|value| value.split(','))
+            .any(|item| item.trim().eq_ignore_ascii_case(token))
     };
     lists(header::CONNECTION, "upgrade") && lists(header::UPGRADE, PROTOCOL)
 }
@@ -71,10 +84,19 @@ async fn serve<S>(stream: S, link: Link, client: Arc<Client>, idle: Duration, st
 where
     S: AsyncRead + AsyncWrite + Send + 'static,
 {
+    // Held to the end: replies are still being written after the reader has stopped.
+    let _here = stopping.clone();
     let (reader, writer) = tokio::io::split(stream);
     let (replies, answered) = mpsc::unbounded_channel();
     let mut writing = std::pin::pin!(write(FrameSink::new(writer), answered));
-    let reading = read(FrameSource::new(reader), replies, &link, &client, idle, stopping);
+    let reading = read(
+        FrameSource::new(reader),
+        replies,
+        &link,
+        &client,
+        idle,
+        stopping,
+    );
     tokio::select! {
         biased;
         // An app that does not take its replies is not read any further.
@@ -106,23 +128,48 @@ async fn read<R: AsyncRead + Unpin>(
         if frame.kind != Message::Sealed.number() || frame.body.len() > limits::SEALED_REQUEST {
             return tracing::debug!(kind = frame.kind, "stream ended: not a sealed request");
         }
-        let place = places.clone().acquire_many_owned(weight(frame.body.len())).await;
+        let place = places
+            .clone()
+            .acquire_many_owned(weight(frame.body.len()))
+            .await;
         let place = place.expect("the semaphore is never closed");
         let share = client.wait_for(frame.body.len()).await.into_units();
-        let held = Held { _stream: place, _caller: share };
-        link.submit(Message::Sealed, frame.body, Deliver::Stream { id: frame.id, held, replies: replies.clone() }).await;
+        let held = Held {
+            _stream: place,
+            _caller: share,
+        };
+        link.submit(
+            Message::Sealed,
+            frame.body,
+            Deliver::Stream {
+                id: frame.id,
+                held,
+                replies: replies.clone(),
+            },
+        )
+        .await;
     }
 }
 
-async fn write<W: AsyncWrite + Unpin>(mut sink: FrameSink<W>, mut answered: mpsc::UnboundedReceiver<StreamReply>) {
+async fn write<W: AsyncWrite + Unpin>(
+    mut sink: FrameSink<W>,
+    mut answered: mpsc::UnboundedReceiver<StreamReply>,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     while answered.recv_many(&mut batch, BATCH).await > 0 {
         let mut held = Vec::with_capacity(batch.len());
         let frames = batch.drain(..).map(|reply: StreamReply| {
             held.push(reply.held);
-            Frame { kind: Message::Reply.number(), id: reply.id, body: reply.body }
+            Frame {
+                kind: Message::Reply.number(),
+                id: reply.id,
+                body: reply.body,
+            }
         });
-        if !matches!(tokio::time::timeout(WRITE_PATIENCE, sink.write(frames)).await, Ok(Ok(()))) {
+        if !matches!(
+            tokio::time::timeout(WRITE_PATIENCE, sink.write(frames)).await,
+            Ok(Ok(()))
+        ) {
             return;
         }
     }

@@ -15,7 +15,9 @@ use crate::provider_keys::ProviderKeys;
 use cofferdam::crypto::signing::verify_sign1;
 use cofferdam_wire::cose::CoseSign1;
 use cofferdam_wire::id::{KeyId, PartitionId, Thumbprint};
-use cofferdam_wire::import::{ImportHeader, ImportRequest, Statement, header_hash, vendor_layer_hash};
+use cofferdam_wire::import::{
+    ImportHeader, ImportRequest, Statement, header_hash, vendor_layer_hash,
+};
 use cofferdam_wire::kind::WrapMode;
 use cofferdam_wire::layer::Layer;
 use cofferdam_wire::{Code, cbor, context, limits};
@@ -33,7 +35,11 @@ pub(super) struct Admitted {
 
 impl Admitted {
     /// PRX-1 to PRX-5.
-    pub(super) fn check(request: &[u8], admission: &Admission, keys: &dyn ProviderKeys) -> Result<Self, Code> {
+    pub(super) fn check(
+        request: &[u8],
+        admission: &Admission,
+        keys: &dyn ProviderKeys,
+    ) -> Result<Self, Code> {
         let request: ImportRequest = cbor::decode(request, limits::IMPORT)?;
         let signed = CoseSign1::from_bytes(&request.statement, limits::STATEMENT)?;
         let statement: Statement = cbor::decode(&signed.payload, limits::STATEMENT)?;
@@ -46,7 +52,10 @@ impl Admitted {
         if !admission.admits(&owner) {
             return Err(Code::Unauthorized);
         }
-        let named = keys.public().iter().find(|key| key.id() == header.provider_key);
+        let named = keys
+            .public()
+            .iter()
+            .find(|key| key.id() == header.provider_key);
         if named.is_none_or(|key| key.suite != header.provider_suite) {
             return Err(Code::UnknownRecipient);
         }
@@ -70,11 +79,19 @@ impl Admitted {
         }
         let bound = header_hash(&self.statement.header);
         let vendor_layer = keys
-            .open(context::LAYER_PROVIDER, &bound.0, &self.statement.header, layer)
+            .open(
+                context::LAYER_PROVIDER,
+                &bound.0,
+                &self.statement.header,
+                layer,
+            )
             .map_err(|_| Code::UnwrapFailed)?;
         if vendor_layer_hash(&vendor_layer) != self.statement.vendor_layer {
             return Err(Code::UnwrapFailed);
         }
-        Ok(ImportRequest { statement: self.signed_statement, layer: vendor_layer.to_vec() })
+        Ok(ImportRequest {
+            statement: self.signed_statement,
+            layer: vendor_layer.to_vec(),
+        })
     }
 }

@@ -63,7 +63,9 @@ impl Imports {
         self.quota.take(&admitted.partition)?;
         match self.store.fate(&admitted.key).await? {
             Fate::Gone => return Err(Code::Revoked),
-            Fate::Unknown if self.store.count(&admitted.partition).await? >= self.keys_per_partition => {
+            Fate::Unknown
+                if self.store.count(&admitted.partition).await? >= self.keys_per_partition =>
+            {
                 return Err(Code::Busy);
             }
             Fate::Unknown | Fate::Kept => (),
@@ -76,8 +78,16 @@ impl Imports {
 
         let (key, owner, partition) = (admitted.key, admitted.owner, admitted.partition);
         let inner = self.peel(admitted).await?;
-        let reply = self.link.call_for(Message::Import, cbor::encode(&inner), Some(permit.into_units())).await?;
-        let imported: Imported = cbor::decode(&reply, limits::FRAME_BODY).map_err(|_| Code::Internal)?;
+        let reply = self
+            .link
+            .call_for(
+                Message::Import,
+                cbor::encode(&inner),
+                Some(permit.into_units()),
+            )
+            .await?;
+        let imported: Imported =
+            cbor::decode(&reply, limits::FRAME_BODY).map_err(|_| Code::Internal)?;
         let bundle = ReceiptBundle {
             receipt: imported.receipt,
             binding: imported.binding,
@@ -85,7 +95,15 @@ impl Imports {
             vendor_statement: vendor_statement.signed.to_vec(),
         };
         let bundle = cbor::encode(&bundle);
-        self.store.put(NewKey { key, owner, partition, record: &imported.record, bundle: &bundle }).await?;
+        self.store
+            .put(NewKey {
+                key,
+                owner,
+                partition,
+                record: &imported.record,
+                bundle: &bundle,
+            })
+            .await?;
         metrics::counter!("cofferdam_imports").increment(1);
         tracing::info!(%key, %owner, %partition, "import stored");
         Ok(bundle)

@@ -27,7 +27,10 @@ impl Bucket {
 
 impl Quota {
     pub(super) fn new(per_minute: u32) -> Self {
-        Self { per_minute: per_minute.max(1).into(), buckets: Mutex::default() }
+        Self {
+            per_minute: per_minute.max(1).into(),
+            buckets: Mutex::default(),
+        }
     }
 
     /// Takes one import from the partition's allowance, or refuses with `Busy`.
@@ -43,9 +46,15 @@ impl Quota {
                 return Err(Code::Busy);
             }
         }
-        let bucket = buckets.entry(*partition).or_insert(Bucket { left: self.per_minute, at: now });
+        let bucket = buckets.entry(*partition).or_insert(Bucket {
+            left: self.per_minute,
+            at: now,
+        });
         let left = bucket.left_at(now, self.per_minute);
-        *bucket = Bucket { left: if left < 1.0 { left } else { left - 1.0 }, at: now };
+        *bucket = Bucket {
+            left: if left < 1.0 { left } else { left - 1.0 },
+            at: now,
+        };
         if left < 1.0 { Err(Code::Busy) } else { Ok(()) }
     }
 }
@@ -63,7 +72,13 @@ mod tests {
         assert!((0..60).all(|_| quota.take_at(&one, start).is_ok()));
         assert_eq!(quota.take_at(&one, start), Err(Code::Busy));
         assert_eq!(quota.take_at(&other, start), Ok(()));
-        assert_eq!(quota.take_at(&one, start + Duration::from_millis(1001)), Ok(()));
-        assert_eq!(quota.take_at(&one, start + Duration::from_millis(1002)), Err(Code::Busy));
+        assert_eq!(
+            quota.take_at(&one, start + Duration::from_millis(1001)),
+            Ok(())
+        );
+        assert_eq!(
+            quota.take_at(&one, start + Duration::from_millis(1002)),
+            Err(Code::Busy)
+        );
     }
 }

@@ -39,11 +39,19 @@ impl EnclaveAddress {
         match self {
             EnclaveAddress::Unix(path) => {
                 let (reader, writer) = UnixStream::connect(path).await?.into_split();
-                Ok(Transport { reader: Box::new(reader), writer: Box::new(writer) })
+                Ok(Transport {
+                    reader: Box::new(reader),
+                    writer: Box::new(writer),
+                })
             }
             EnclaveAddress::Vsock { cid, port } => {
-                let (reader, writer) = VsockStream::connect(VsockAddr::new(*cid, *port)).await?.into_split();
-                Ok(Transport { reader: Box::new(reader), writer: Box::new(writer) })
+                let (reader, writer) = VsockStream::connect(VsockAddr::new(*cid, *port))
+                    .await?
+                    .into_split();
+                Ok(Transport {
+                    reader: Box::new(reader),
+                    writer: Box::new(writer),
+                })
             }
         }
     }
@@ -58,7 +66,10 @@ impl FromStr for EnclaveAddress {
             Some(("vsock", rest)) => {
                 let (cid, port) = rest.split_once(':').ok_or(AddressError)?;
                 let number = |text: &str| text.parse::<u32>().map_err(|_| AddressError);
-                Ok(EnclaveAddress::Vsock { cid: number(cid)?, port: number(port)? })
+                Ok(EnclaveAddress::Vsock {
+                    cid: number(cid)?,
+                    port: number(port)?,
+                })
             }
             _ => Err(AddressError),
         }
@@ -82,6 +93,8 @@ impl Serialize for EnclaveAddress {
 
 impl<'de> Deserialize<'de> for EnclaveAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }

@@ -38,7 +38,10 @@ impl Connection {
         asks: Arc<Asks>,
     ) -> (Arc<Connection>, impl Future<Output = FramingError> + Send) {
         let (queue, frames) = mpsc::channel(QUEUE);
-        let waiting = Mutex::new(Waiting { next_id: 1, requests: Some(HashMap::new()) });
+        let waiting = Mutex::new(Waiting {
+            next_id: 1,
+            requests: Some(HashMap::new()),
+        });
         let connection = Arc::new(Connection { queue, waiting });
         let running = Running(connection.clone());
         let run = async move {
@@ -54,7 +57,12 @@ impl Connection {
     }
 
     /// Sends a request under an id of its own; `deliver` gets the reply, or a refusal when the stream ends.
-    pub(super) async fn ask(&self, mut frame: Frame, deliver: Deliver, units: OwnedSemaphorePermit) {
+    pub(super) async fn ask(
+        &self,
+        mut frame: Frame,
+        deliver: Deliver,
+        units: OwnedSemaphorePermit,
+    ) {
         // The place in the queue comes first: an id never waits for a frame that is not going to be written.
         let Ok(place) = self.queue.reserve().await else {
             return deliver.refuse(Code::Unreachable);
@@ -76,7 +84,10 @@ impl Connection {
 
     fn reply(&self, id: u64, body: Vec<u8>) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = waiting.requests.as_mut().and_then(|requests| requests.remove(&id));
+        let found = waiting
+            .requests
+            .as_mut()
+            .and_then(|requests| requests.remove(&id));
         drop(waiting);
         if let Some((deliver, units)) = found {
             drop(units);
@@ -90,7 +101,13 @@ struct Running(Arc<Connection>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let requests = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).requests.take();
+        let requests = self
+            .0
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .requests
+            .take();
         for (deliver, _) in requests.into_iter().flatten().map(|(_, request)| request) {
             deliver.refuse(Code::Unreachable);
         }
@@ -113,7 +130,11 @@ async fn write(
     }
 }
 
-async fn read(reader: impl AsyncRead + Unpin, connection: &Arc<Connection>, asks: Arc<Asks>) -> FramingError {
+async fn read(
+    reader: impl AsyncRead + Unpin,
+    connection: &Arc<Connection>,
+    asks: Arc<Asks>,
+) -> FramingError {
     let mut source = FrameSource::new(reader);
     let slots = Arc::new(Semaphore::new(ASKS));
     loop {
@@ -124,7 +145,9 @@ async fn read(reader: impl AsyncRead + Unpin, connection: &Arc<Connection>, asks
         };
         match Message::from_number(frame.kind) {
             Some(Message::Reply) => connection.reply(frame.id, frame.body),
-            Some(message @ (Message::FetchRecord | Message::FetchStatusKeys | Message::AskStatus)) => {
+            Some(
+                message @ (Message::FetchRecord | Message::FetchStatusKeys | Message::AskStatus),
+            ) => {
                 let (connection, asks) = (connection.clone(), asks.clone());
                 let slot = slots.clone().try_acquire_owned();
                 tokio::spawn(async move {
@@ -133,7 +156,11 @@ async fn read(reader: impl AsyncRead + Unpin, connection: &Arc<Connection>, asks
                         Err(_) => Err(Code::Busy),
                     };
                     let told = answer.map_or_else(Reply::Refused, Reply::Done);
-                    let told = Frame { kind: Message::Told.number(), id: frame.id, body: cbor::encode(&told) };
+                    let told = Frame {
+                        kind: Message::Told.number(),
+                        id: frame.id,
+                        body: cbor::encode(&told),
+                    };
                     // The stream may have ended meanwhile; then nobody is there to be told.
                     let _ = connection.queue.send(told).await;
                 });

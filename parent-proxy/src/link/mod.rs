@@ -16,11 +16,11 @@ pub use address::{AddressError, EnclaveAddress};
 
 use crate::asks::Asks;
 use crate::config::LinkConfig;
+use cofferdam_wire::Code;
 use cofferdam_wire::cbor;
 use cofferdam_wire::frame::Frame;
 use cofferdam_wire::limits;
 use cofferdam_wire::link::{Message, Reply};
-use cofferdam_wire::Code;
 use connection::Connection;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -56,9 +56,16 @@ struct Shared {
 /// Where a reply goes.
 pub(crate) enum Deliver {
     /// To one waiting call: the encoded [`Reply`].
-    Call { reply: oneshot::Sender<Vec<u8>>, caller: Option<OwnedSemaphorePermit> },
+    Call {
+        reply: oneshot::Sender<Vec<u8>>,
+        caller: Option<OwnedSemaphorePermit>,
+    },
     /// Back to an app's stream, under the app's own id.
-    Stream { id: u64, held: Held, replies: mpsc::UnboundedSender<StreamReply> },
+    Stream {
+        id: u64,
+        held: Held,
+        replies: mpsc::UnboundedSender<StreamReply>,
+    },
 }
 
 /// What a request of a stream keeps reserved until its reply has been written to the app.
@@ -104,8 +111,17 @@ impl Link {
             tasks: RwLock::default(),
         });
         for slot in 0..config.streams {
-            let task = tokio::spawn(keep_open(Arc::downgrade(&shared), slot, address.clone(), asks.clone()));
-            shared.tasks.write().unwrap_or_else(PoisonError::into_inner).push(task.abort_handle());
+            let task = tokio::spawn(keep_open(
+                Arc::downgrade(&shared),
+                slot,
+                address.clone(),
+                asks.clone(),
+            ));
+            shared
+                .tasks
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(task.abort_handle());
         }
         Link { shared }
     }
@@ -130,7 +146,8 @@ impl Link {
     ) -> Result<Vec<u8>, Code> {
         let (reply, answer) = oneshot::channel();
         let exchange = async {
-            self.submit(message, body, Deliver::Call { reply, caller }).await;
+            self.submit(message, body, Deliver::Call { reply, caller })
+                .await;
             answer.await
         };
         let body = match tokio::time::timeout(CALL_TIMEOUT, exchange).await {
@@ -150,18 +167,43 @@ impl Link {
         if body.len() > limits::FRAME_BODY {
             return deliver.refuse(Code::TooLarge);
         }
-        let units = self.shared.units.clone().acquire_many_owned(weight(body.len())).await;
+        let units = self
+            .shared
+            .units
+            .clone()
+            .acquire_many_owned(weight(body.len()))
+            .await;
         let units = units.expect("the semaphore is never closed");
         let Some(connection) = self.shared.pick() else {
             return deliver.refuse(Code::Unreachable);
         };
-        connection.ask(Frame { kind: message.number(), id: 0, body }, deliver, units).await;
+        connection
+            .ask(
+                Frame {
+                    kind: message.number(),
+                    id: 0,
+                    body,
+                },
+                deliver,
+                units,
+            )
+            .await;
     }
 
     /// Ends all streams. Requests under way are refused with `Unreachable`.
     pub fn close(&self) {
-        self.shared.tasks.read().unwrap_or_else(PoisonError::into_inner).iter().for_each(AbortHandle::abort);
-        self.shared.streams.write().unwrap_or_else(PoisonError::into_inner).iter_mut().for_each(|slot| *slot = None);
+        self.shared
+            .tasks
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .for_each(AbortHandle::abort);
+        self.shared
+            .streams
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter_mut()
+            .for_each(|slot| *slot = None);
     }
 }
 
@@ -180,12 +222,21 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.tasks.read().unwrap_or_else(PoisonError::into_inner).iter().for_each(AbortHandle::abort);
+        self.tasks
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .for_each(AbortHandle::abort);
     }
 }
 
 /// Opens one stream again and again, with pauses that grow while the enclave is away.
-async fn keep_open(shared: std::sync::Weak<Shared>, slot: usize, address: EnclaveAddress, asks: Arc<Asks>) {
+async fn keep_open(
+    shared: std::sync::Weak<Shared>,
+    slot: usize,
+    address: EnclaveAddress,
+    asks: Arc<Asks>,
+) {
     let mut pause = FIRST_PAUSE;
     loop {
         match tokio::time::timeout(CONNECT_TIMEOUT, address.connect()).await {
@@ -221,12 +272,33 @@ async fn greet(connection: Arc<Connection>, asks: Arc<Asks>) {
         Err(error) => return tracing::warn!(%error, "no recover request to the enclave"),
     };
     let (reply, answer) = oneshot::channel();
-    let slot = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("a fresh semaphore is open");
-    let frame = Frame { kind: Message::Recover.number(), id: 0, body: cbor::encode(&request) };
-    connection.ask(frame, Deliver::Call { reply, caller: None }, slot).await;
-    match answer.await.map(|body| cbor::decode::<Reply>(&body, limits::FRAME_BODY)) {
+    let slot = Arc::new(Semaphore::new(1))
+        .acquire_owned()
+        .await
+        .expect("a fresh semaphore is open");
+    let frame = Frame {
+        kind: Message::Recover.number(),
+        id: 0,
+        body: cbor::encode(&request),
+    };
+    connection
+        .ask(
+            frame,
+            Deliver::Call {
+                reply,
+                caller: None,
+            },
+            slot,
+        )
+        .await;
+    match answer
+        .await
+        .map(|body| cbor::decode::<Reply>(&body, limits::FRAME_BODY))
+    {
         Ok(Ok(Reply::Done(_))) => tracing::info!("the enclave has the genesis record"),
-        Ok(Ok(Reply::Refused(code))) => tracing::warn!(code = code.slug(), "the enclave refused the genesis record"),
+        Ok(Ok(Reply::Refused(code))) => {
+            tracing::warn!(code = code.slug(), "the enclave refused the genesis record")
+        }
         Ok(Err(_)) | Err(_) => tracing::debug!("the link ended during recover"),
     }
 }

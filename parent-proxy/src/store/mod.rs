@@ -7,7 +7,9 @@
 use cofferdam_wire::Code;
 use cofferdam_wire::id::{KeyId, PartitionId, Thumbprint};
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -111,8 +113,13 @@ impl Store {
             .busy_timeout(Duration::from_secs(10))
             // A deleted record is overwritten: a destroyed key should not stay in free pages.
             .pragma("secure_delete", "ON");
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&writer).await?;
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await?;
+        let version: i64 = sqlx::query_scalar("PRAGMA user_version")
+            .fetch_one(&writer)
+            .await?;
         if version > VERSION {
             return Err(StoreError::Newer(version));
         }
@@ -120,9 +127,14 @@ impl Store {
         for statement in SCHEMA.iter().copied() {
             sqlx::query(statement).execute(&mut *transaction).await?;
         }
-        sqlx::query("PRAGMA user_version = 1").execute(&mut *transaction).await?;
+        sqlx::query("PRAGMA user_version = 1")
+            .execute(&mut *transaction)
+            .await?;
         transaction.commit().await?;
-        let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(4)
+            .connect_with(options)
+            .await?;
         Ok(Self { writer, readers })
     }
 
@@ -145,19 +157,21 @@ impl Store {
 
     /// The record of a key.
     pub async fn record(&self, key: &KeyId) -> Result<Option<Vec<u8>>, StoreError> {
-        let row: Option<Option<Vec<u8>>> = sqlx::query_scalar("SELECT record FROM keys WHERE key_id = ?")
-            .bind(key.0.to_vec())
-            .fetch_optional(&self.readers)
-            .await?;
+        let row: Option<Option<Vec<u8>>> =
+            sqlx::query_scalar("SELECT record FROM keys WHERE key_id = ?")
+                .bind(key.0.to_vec())
+                .fetch_optional(&self.readers)
+                .await?;
         Ok(row.flatten())
     }
 
     /// What is known of a key.
     pub async fn fate(&self, key: &KeyId) -> Result<Fate, StoreError> {
-        let gone: Option<bool> = sqlx::query_scalar("SELECT gone IS NOT NULL FROM keys WHERE key_id = ?")
-            .bind(key.0.to_vec())
-            .fetch_optional(&self.readers)
-            .await?;
+        let gone: Option<bool> =
+            sqlx::query_scalar("SELECT gone IS NOT NULL FROM keys WHERE key_id = ?")
+                .bind(key.0.to_vec())
+                .fetch_optional(&self.readers)
+                .await?;
         Ok(match gone {
             None => Fate::Unknown,
             Some(false) => Fate::Kept,
@@ -166,12 +180,18 @@ impl Store {
     }
 
     /// The receipt bundle of one key, if it is this owner's.
-    pub async fn bundle(&self, owner: &Thumbprint, key: &KeyId) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(sqlx::query_scalar("SELECT bundle FROM keys WHERE key_id = ? AND owner = ? AND gone IS NULL")
-            .bind(key.0.to_vec())
-            .bind(owner.0.to_vec())
-            .fetch_optional(&self.readers)
-            .await?)
+    pub async fn bundle(
+        &self,
+        owner: &Thumbprint,
+        key: &KeyId,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT bundle FROM keys WHERE key_id = ? AND owner = ? AND gone IS NULL",
+        )
+        .bind(key.0.to_vec())
+        .bind(owner.0.to_vec())
+        .fetch_optional(&self.readers)
+        .await?)
     }
 
     /// Receipt bundles of an owner in the order of key ids, behind `after`, at most `limit`.
@@ -191,17 +211,21 @@ impl Store {
         .await?;
         let read = |row: &sqlx::sqlite::SqliteRow| {
             let key: Vec<u8> = row.try_get(0)?;
-            Ok((KeyId::from_slice(&key).ok_or(StoreError::Damaged)?, row.try_get(1)?))
+            Ok((
+                KeyId::from_slice(&key).ok_or(StoreError::Damaged)?,
+                row.try_get(1)?,
+            ))
         };
         rows.iter().map(read).collect()
     }
 
     /// Keys kept for a partition.
     pub async fn count(&self, partition: &PartitionId) -> Result<u64, StoreError> {
-        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM keys WHERE partition_id = ? AND gone IS NULL")
-            .bind(partition.0.to_vec())
-            .fetch_one(&self.readers)
-            .await?;
+        let count: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM keys WHERE partition_id = ? AND gone IS NULL")
+                .bind(partition.0.to_vec())
+                .fetch_one(&self.readers)
+                .await?;
         Ok(count.unsigned_abs())
     }
 
@@ -211,12 +235,14 @@ impl Store {
             Gone::Revoked => "revoked",
             Gone::Destroyed => "destroyed",
         };
-        sqlx::query("UPDATE keys SET record = NULL, gone = ?, gone_s = ? WHERE key_id = ? AND gone IS NULL")
-            .bind(reason)
-            .bind(now_s())
-            .bind(key.0.to_vec())
-            .execute(&self.writer)
-            .await?;
+        sqlx::query(
+            "UPDATE keys SET record = NULL, gone = ?, gone_s = ? WHERE key_id = ? AND gone IS NULL",
+        )
+        .bind(reason)
+        .bind(now_s())
+        .bind(key.0.to_vec())
+        .execute(&self.writer)
+        .await?;
         Ok(())
     }
 
@@ -232,7 +258,9 @@ impl Store {
 
     /// The genesis record.
     pub async fn genesis(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(sqlx::query_scalar("SELECT record FROM genesis").fetch_optional(&self.readers).await?)
+        Ok(sqlx::query_scalar("SELECT record FROM genesis")
+            .fetch_optional(&self.readers)
+            .await?)
     }
 
     /// Finishes writes and closes the file.
@@ -243,5 +271,7 @@ impl Store {
 }
 
 fn now_s() -> i64 {
-    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs() as i64)
+    SystemTime::UNIX_EPOCH
+        .elapsed()
+        .map_or(0, |since| since.as_secs() as i64)
 }

@@ -17,7 +17,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-pub struct Enclave {
+pub(crate) struct Enclave {
     state: Arc<State>,
     path: PathBuf,
     accepting: Mutex<Option<JoinHandle<()>>>,
@@ -35,7 +35,7 @@ struct State {
 }
 
 impl Enclave {
-    pub fn start(directory: &Path) -> Self {
+    pub(crate) fn start(directory: &Path) -> Self {
         let state = Arc::new(State {
             asked: Mutex::default(),
             open: watch::channel(true).0,
@@ -45,17 +45,21 @@ impl Enclave {
             next: AtomicU64::new(1),
             imports: AtomicU64::new(1),
         });
-        let enclave = Self { state, path: directory.join("enclave.sock"), accepting: Mutex::default() };
+        let enclave = Self {
+            state,
+            path: directory.join("enclave.sock"),
+            accepting: Mutex::default(),
+        };
         enclave.restart();
         enclave
     }
 
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("unix:{}", self.path.display())
     }
 
     /// Ends every connection and stops listening.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         if let Some(task) = self.accepting.lock().unwrap().take() {
             task.abort();
         }
@@ -63,7 +67,7 @@ impl Enclave {
         let _ = std::fs::remove_file(&self.path);
     }
 
-    pub fn restart(&self) {
+    pub(crate) fn restart(&self) {
         self.stop();
         let (state, listener) = (self.state.clone(), UnixListener::bind(&self.path).unwrap());
         *self.accepting.lock().unwrap() = Some(tokio::spawn(async move {
@@ -76,40 +80,65 @@ impl Enclave {
     }
 
     /// Whether sealed requests are answered; those that wait are answered when the gate opens.
-    pub fn gate(&self, open: bool) {
+    pub(crate) fn gate(&self, open: bool) {
         self.state.open.send_replace(open);
     }
 
-    pub fn refuse(&self, message: Message, code: Code) {
-        self.state.refuse.lock().unwrap().insert(message.number(), code);
+    pub(crate) fn refuse(&self, message: Message, code: Code) {
+        self.state
+            .refuse
+            .lock()
+            .unwrap()
+            .insert(message.number(), code);
     }
 
-    pub fn asked(&self, message: Message) -> Vec<Vec<u8>> {
+    pub(crate) fn asked(&self, message: Message) -> Vec<Vec<u8>> {
         let asked = self.state.asked.lock().unwrap();
-        asked.iter().filter(|(kind, _)| *kind == message).map(|(_, body)| body.clone()).collect()
+        asked
+            .iter()
+            .filter(|(kind, _)| *kind == message)
+            .map(|(_, body)| body.clone())
+            .collect()
     }
 
-    pub async fn wait_for(&self, message: Message, count: usize) {
+    pub(crate) async fn wait_for(&self, message: Message, count: usize) {
         for _ in 0..1000 {
             if self.asked(message).len() >= count {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("{message:?} came {} times, not {count}", self.asked(message).len());
+        panic!(
+            "{message:?} came {} times, not {count}",
+            self.asked(message).len()
+        );
     }
 
     /// Asks the parent.
-    pub async fn ask(&self, message: Message, body: Vec<u8>) -> Reply {
+    pub(crate) async fn ask(&self, message: Message, body: Vec<u8>) -> Reply {
         let id = self.state.next.fetch_add(1, Ordering::Relaxed);
         let (told, answer) = oneshot::channel();
         self.state.told.lock().unwrap().insert(id, told);
-        self.send(Frame { kind: message.number(), id, body });
-        tokio::time::timeout(Duration::from_secs(20), answer).await.unwrap().unwrap()
+        self.send(Frame {
+            kind: message.number(),
+            id,
+            body,
+        });
+        tokio::time::timeout(Duration::from_secs(20), answer)
+            .await
+            .unwrap()
+            .unwrap()
     }
 
-    pub fn send(&self, frame: Frame) {
-        self.state.writer.lock().unwrap().as_ref().unwrap().send(frame).unwrap();
+    pub(crate) fn send(&self, frame: Frame) {
+        self.state
+            .writer
+            .lock()
+            .unwrap()
+            .as_ref()
+            .unwrap()
+            .send(frame)
+            .unwrap();
     }
 }
 
@@ -147,10 +176,20 @@ async fn take(frame: Frame, state: Arc<State>, queue: mpsc::UnboundedSender<Fram
     let message = Message::from_number(frame.kind).unwrap();
     if message == Message::Told {
         let reply = cbor::decode(&frame.body, 65536).unwrap();
-        let _ = state.told.lock().unwrap().remove(&frame.id).unwrap().send(reply);
+        let _ = state
+            .told
+            .lock()
+            .unwrap()
+            .remove(&frame.id)
+            .unwrap()
+            .send(reply);
         return;
     }
-    state.asked.lock().unwrap().push((message, frame.body.clone()));
+    state
+        .asked
+        .lock()
+        .unwrap()
+        .push((message, frame.body.clone()));
     if message == Message::Sealed {
         state.open.subscribe().wait_for(|open| *open).await.unwrap();
     }
@@ -159,12 +198,20 @@ async fn take(frame: Frame, state: Arc<State>, queue: mpsc::UnboundedSender<Fram
         Some(code) => Reply::Refused(code),
         None => Reply::Done(answer(message, frame.body, &state)),
     };
-    let _ = queue.send(Frame { kind: Message::Reply.number(), id: frame.id, body: cbor::encode(&reply) });
+    let _ = queue.send(Frame {
+        kind: Message::Reply.number(),
+        id: frame.id,
+        body: cbor::encode(&reply),
+    });
 }
 
 fn answer(message: Message, body: Vec<u8>, state: &State) -> Vec<u8> {
     match message {
-        Message::Prove => cbor::encode(&EnclaveProof { binding: body, evidence: vec![2], genesis: vec![3] }),
+        Message::Prove => cbor::encode(&EnclaveProof {
+            binding: body,
+            evidence: vec![2],
+            genesis: vec![3],
+        }),
         Message::Challenge => vec![7; 32],
         Message::Import => {
             // Another record each time, as the enclave's random nonces make it.
@@ -177,15 +224,30 @@ fn answer(message: Message, body: Vec<u8>, state: &State) -> Vec<u8> {
             })
         }
         Message::Genesis => cbor::encode(&genesis()),
-        Message::Share => cbor::encode(&Recovery { have: 1, need: 2, complete: false }),
-        Message::Health => cbor::encode(&Health { ready: true, keys: 3, active: 2, attested_ms: 1 }),
+        Message::Share => cbor::encode(&Recovery {
+            have: 1,
+            need: 2,
+            complete: false,
+        }),
+        Message::Health => cbor::encode(&Health {
+            ready: true,
+            keys: 3,
+            active: 2,
+            attested_ms: 1,
+        }),
         Message::Sealed | Message::OpenSession | Message::Plain => body,
         Message::Push | Message::Recover => Vec::new(),
         other => panic!("the parent asked {other:?}"),
     }
 }
 
-pub fn genesis() -> Genesis {
-    let record = GenesisRecord { body: vec![1; 100], evidence: vec![2; 100] };
-    Genesis { record: cbor::encode(&record), shares: Vec::new() }
+pub(crate) fn genesis() -> Genesis {
+    let record = GenesisRecord {
+        body: vec![1; 100],
+        evidence: vec![2; 100],
+    };
+    Genesis {
+        record: cbor::encode(&record),
+        shares: Vec::new(),
+    }
 }

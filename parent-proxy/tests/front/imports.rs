@@ -1,105 +1,17 @@
 //! Imports: the good one, and each defect by itself, which must change nothing.
 
-use crate::parent::{Parent, outcome};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::customer::{Customer, Parts};
+use crate::parent::Parent;
 use cofferdam::crypto::signing::{SignatureKind, SigningKey};
-use cofferdam::layer;
 use cofferdam_wire::Code;
 use cofferdam_wire::cose::CoseSign1;
 use cofferdam_wire::frame::Frame;
-use cofferdam_wire::id::{Digest, GroupId, KeyId, RecipientId};
-use cofferdam_wire::import::{ImportHeader, ImportRequest, ReceiptBundle, Statement, header_hash, vendor_layer_hash};
-use cofferdam_wire::kind::{KeyKind, Suite, UsageClass, WrapMode};
+use cofferdam_wire::id::{KeyId, RecipientId};
+use cofferdam_wire::import::{ImportRequest, ReceiptBundle};
+use cofferdam_wire::kind::{Suite, WrapMode};
 use cofferdam_wire::layer::Layer;
 use cofferdam_wire::link::{Message, Note, Reply};
-use cofferdam_wire::owner_request::OwnerRequest;
-use cofferdam_wire::transcript::{Proof, ProviderKey};
 use cofferdam_wire::{cbor, context, limits};
-use std::time::SystemTime;
-
-struct Customer {
-    owner: SigningKey,
-    provider: Vec<ProviderKey>,
-}
-
-/// Everything that a test may damage, each in its place.
-struct Parts {
-    header: ImportHeader,
-    vendor_layer: Vec<u8>,
-    sealed_vendor_layer: Vec<u8>,
-    seal_to: ProviderKey,
-    seal_context: &'static str,
-}
-
-impl Customer {
-    async fn of(parent: &Parent) -> Self {
-        let proof = parent.get(&format!("/v1/evidence?nonce={}", "11".repeat(32))).await.unwrap();
-        let proof: Proof = cbor::decode(&proof, limits::PROOF).unwrap();
-        Self { owner: SigningKey::generate(SignatureKind::Ed25519), provider: proof.provider_keys }
-    }
-
-    fn parts(&self, suite: Suite, number: u8) -> Parts {
-        let key = self.provider.iter().find(|key| key.suite == suite).unwrap().clone();
-        let vendor_layer = cbor::encode(&Layer {
-            suite: Suite::XWing,
-            recipient: RecipientId([3; 32]),
-            enc: vec![number; 1120],
-            commitment: Digest([4; 32]),
-            ciphertext: vec![number; 600],
-        });
-        let header = ImportHeader {
-            version: 1,
-            vendor_suite: Suite::XWing,
-            provider_suite: suite,
-            mode: WrapMode::Parent,
-            group: GroupId([1; 32]),
-            owner: self.owner.public(),
-            partition: "payments".into(),
-            kind: KeyKind::EcP256,
-            class: UsageClass::Sign,
-            tee_key: RecipientId([3; 32]),
-            provider_key: key.id(),
-            transcript: Digest([5; 32]),
-            created_s: 1,
-            not_after_s: 2,
-        };
-        let sealed_vendor_layer = vendor_layer.clone();
-        Parts { header, vendor_layer, sealed_vendor_layer, seal_to: key, seal_context: context::LAYER_PROVIDER }
-    }
-
-    fn request(&self, parts: &Parts) -> (KeyId, ImportRequest) {
-        let header = cbor::encode(&parts.header);
-        let statement = cbor::encode(&Statement {
-            vendor_layer: vendor_layer_hash(&parts.vendor_layer),
-            control: Digest([6; 32]),
-            material: Digest([7; 32]),
-            revocation: Digest([8; 32]),
-            header: header.clone(),
-        });
-        let key = KeyId::of(&statement);
-        let statement = self.owner.sign1(context::STATEMENT, statement).to_bytes();
-        let to = &parts.seal_to;
-        let bound = header_hash(&header);
-        let layer =
-            layer::seal(to.suite, &to.public, parts.seal_context, &bound.0, &header, &parts.sealed_vendor_layer);
-        (key, ImportRequest { statement, layer: cbor::encode(&layer.unwrap()) })
-    }
-
-    async fn ask(&self, parent: &Parent, path: &str, signed_path: &str) -> Result<Vec<u8>, Code> {
-        let issued_s = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
-        let request = OwnerRequest { version: 1, path: signed_path.into(), issued_s, owner: self.owner.public() };
-        let signed = self.owner.sign1(context::OWNER_REQUEST, cbor::encode(&request)).to_bytes();
-        let value = URL_SAFE_NO_PAD.encode(signed);
-        outcome(parent.http.get(format!("{}{path}", parent.url)).header("cofferdam-owner", value).send().await.unwrap())
-            .await
-    }
-
-    async fn keys(&self, parent: &Parent) -> Vec<ReceiptBundle> {
-        let body = self.ask(parent, "/v1/keys", "/v1/keys").await.unwrap();
-        cbor::decode(&body, 1 << 20).unwrap()
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_is_peeled_passed_on_stored_and_listed() {
@@ -108,24 +20,45 @@ async fn an_import_is_peeled_passed_on_stored_and_listed() {
     for (number, suite) in [(1, Suite::XWing), (2, Suite::RsaOaep)] {
         let parts = customer.parts(suite, number);
         let (key, request) = customer.request(&parts);
-        let bundle = parent.post("/v1/imports", cbor::encode(&request)).await.unwrap();
+        let bundle = parent
+            .post("/v1/imports", cbor::encode(&request))
+            .await
+            .unwrap();
         let bundle: ReceiptBundle = cbor::decode(&bundle, limits::PROOF).unwrap();
         assert_eq!(bundle.receipt, vec![number; 100]);
-        assert_eq!(bundle.vendor_statement, std::fs::read(parent.directory.path().join("statement")).unwrap());
+        assert_eq!(
+            bundle.vendor_statement,
+            std::fs::read(parent.directory.path().join("statement")).unwrap()
+        );
 
-        let seen: ImportRequest =
-            cbor::decode(parent.enclave.asked(Message::Import).last().unwrap(), limits::IMPORT).unwrap();
+        let seen: ImportRequest = cbor::decode(
+            parent.enclave.asked(Message::Import).last().unwrap(),
+            limits::IMPORT,
+        )
+        .unwrap();
         assert_eq!(seen.statement, request.statement);
         assert_eq!(seen.layer, parts.vendor_layer);
-        let record = parent.enclave.ask(Message::FetchRecord, cbor::encode(&key)).await;
+        let record = parent
+            .enclave
+            .ask(Message::FetchRecord, cbor::encode(&key))
+            .await;
         assert_eq!(record, Reply::Done(vec![number; 2000]));
         let path = format!("/v1/keys/{key}");
-        assert_eq!(customer.ask(&parent, &path, &path).await.unwrap(), cbor::encode(&bundle));
+        assert_eq!(
+            customer.ask(&parent, &path, &path).await.unwrap(),
+            cbor::encode(&bundle)
+        );
     }
     assert_eq!(customer.keys(&parent).await.len(), 2);
     assert_eq!(Customer::of(&parent).await.keys(&parent).await, []);
-    assert_eq!(customer.ask(&parent, "/v1/keys", "/v1/keys/0").await, Err(Code::Unauthorized));
-    let unknown = parent.enclave.ask(Message::FetchRecord, cbor::encode(&KeyId([9; 32]))).await;
+    assert_eq!(
+        customer.ask(&parent, "/v1/keys", "/v1/keys/0").await,
+        Err(Code::Unauthorized)
+    );
+    let unknown = parent
+        .enclave
+        .ask(Message::FetchRecord, cbor::encode(&KeyId([9; 32])))
+        .await;
     assert_eq!(unknown, Reply::Refused(Code::NotFound));
 }
 
@@ -135,11 +68,17 @@ async fn a_repeated_import_gives_a_fresh_receipt_and_keeps_the_first_record() {
     let customer = Customer::of(&parent).await;
     let (key, request) = customer.request(&customer.parts(Suite::XWing, 1));
     for number in 1..3 {
-        let bundle = parent.post("/v1/imports", cbor::encode(&request)).await.unwrap();
+        let bundle = parent
+            .post("/v1/imports", cbor::encode(&request))
+            .await
+            .unwrap();
         let bundle: ReceiptBundle = cbor::decode(&bundle, limits::PROOF).unwrap();
         assert_eq!(bundle.receipt, vec![number; 100]);
     }
-    let record = parent.enclave.ask(Message::FetchRecord, cbor::encode(&key)).await;
+    let record = parent
+        .enclave
+        .ask(Message::FetchRecord, cbor::encode(&key))
+        .await;
     assert_eq!(record, Reply::Done(vec![1; 2000]));
     assert_eq!(customer.keys(&parent).await.len(), 1);
 }
@@ -167,26 +106,98 @@ async fn t10_t76_each_bad_import_is_refused_before_the_enclave_and_changes_nothi
                 request.layer = cbor::encode(&layer);
             })
         };
-        let other_key = customer.provider.iter().find(|key| key.suite != suite).unwrap();
+        let other_key = customer
+            .provider
+            .iter()
+            .find(|key| key.suite != suite)
+            .unwrap();
         let mut cases: Vec<(&str, Vec<u8>, Code)> = vec![
             ("prx_1 empty", vec![], Code::Malformed),
-            ("prx_1 truncated", changed(&|_| ())[..1000].to_vec(), Code::Malformed),
-            ("prx_1 trailing", [changed(&|_| ()), vec![0]].concat(), Code::Malformed),
-            ("prx_1 no statement", altered(&|request| request.statement = vec![0]), Code::Malformed),
-            ("prx_1 no layer", altered(&|request| request.layer = vec![0]), Code::Malformed),
-            ("prx_2 version", changed(&|parts| parts.header.version = 2), Code::UnsupportedVersion),
-            ("prx_2 mode", changed(&|parts| parts.header.mode = WrapMode::Inside), Code::UnsupportedVersion),
-            ("prx_4 unknown", changed(&|parts| parts.header.provider_key = RecipientId([0; 32])), Code::UnknownRecipient),
-            ("prx_4 suite", changed(&|parts| parts.header.provider_suite = other_key.suite), Code::UnknownRecipient),
-            ("prx_5 another owner", changed(&|parts| parts.header.owner = stranger.public()), Code::BadSignature),
-            ("prx_6 other key", changed(&|parts| parts.seal_to = other_key.clone()), Code::UnwrapFailed),
-            ("prx_6 context", changed(&|parts| parts.seal_context = context::CHALLENGE), Code::UnwrapFailed),
-            ("prx_6 commitment", with_layer(&|layer| layer.commitment.0[0] ^= 1), Code::UnwrapFailed),
-            ("prx_6 enc", with_layer(&|layer| layer.enc[9] ^= 1), Code::UnwrapFailed),
-            ("prx_6 ciphertext", with_layer(&|layer| layer.ciphertext[9] ^= 1), Code::UnwrapFailed),
-            ("prx_6 short enc", with_layer(&|layer| layer.enc.truncate(9)), Code::UnwrapFailed),
-            ("prx_6 recipient", with_layer(&|layer| layer.recipient = other_key.id()), Code::UnwrapFailed),
-            ("prx_7 another layer inside", changed(&|parts| parts.sealed_vendor_layer[50] ^= 1), Code::UnwrapFailed),
+            (
+                "prx_1 truncated",
+                changed(&|_| ())[..1000].to_vec(),
+                Code::Malformed,
+            ),
+            (
+                "prx_1 trailing",
+                [changed(&|_| ()), vec![0]].concat(),
+                Code::Malformed,
+            ),
+            (
+                "prx_1 no statement",
+                altered(&|request| request.statement = vec![0]),
+                Code::Malformed,
+            ),
+            (
+                "prx_1 no layer",
+                altered(&|request| request.layer = vec![0]),
+                Code::Malformed,
+            ),
+            (
+                "prx_2 version",
+                changed(&|parts| parts.header.version = 2),
+                Code::UnsupportedVersion,
+            ),
+            (
+                "prx_2 mode",
+                changed(&|parts| parts.header.mode = WrapMode::Inside),
+                Code::UnsupportedVersion,
+            ),
+            (
+                "prx_4 unknown",
+                changed(&|parts| parts.header.provider_key = RecipientId([0; 32])),
+                Code::UnknownRecipient,
+            ),
+            (
+                "prx_4 suite",
+                changed(&|parts| parts.header.provider_suite = other_key.suite),
+                Code::UnknownRecipient,
+            ),
+            (
+                "prx_5 another owner",
+                changed(&|parts| parts.header.owner = stranger.public()),
+                Code::BadSignature,
+            ),
+            (
+                "prx_6 other key",
+                changed(&|parts| parts.seal_to = other_key.clone()),
+                Code::UnwrapFailed,
+            ),
+            (
+                "prx_6 context",
+                changed(&|parts| parts.seal_context = context::CHALLENGE),
+                Code::UnwrapFailed,
+            ),
+            (
+                "prx_6 commitment",
+                with_layer(&|layer| layer.commitment.0[0] ^= 1),
+                Code::UnwrapFailed,
+            ),
+            (
+                "prx_6 enc",
+                with_layer(&|layer| layer.enc[9] ^= 1),
+                Code::UnwrapFailed,
+            ),
+            (
+                "prx_6 ciphertext",
+                with_layer(&|layer| layer.ciphertext[9] ^= 1),
+                Code::UnwrapFailed,
+            ),
+            (
+                "prx_6 short enc",
+                with_layer(&|layer| layer.enc.truncate(9)),
+                Code::UnwrapFailed,
+            ),
+            (
+                "prx_6 recipient",
+                with_layer(&|layer| layer.recipient = other_key.id()),
+                Code::UnwrapFailed,
+            ),
+            (
+                "prx_7 another layer inside",
+                changed(&|parts| parts.sealed_vendor_layer[50] ^= 1),
+                Code::UnwrapFailed,
+            ),
         ];
         let flipped = altered(&|request| {
             let mut signed = CoseSign1::from_bytes(&request.statement, limits::STATEMENT).unwrap();
@@ -196,12 +207,36 @@ async fn t10_t76_each_bad_import_is_refused_before_the_enclave_and_changes_nothi
         cases.push(("prx_5 signature", flipped, Code::BadSignature));
         // The outer blob of another import of the same customer (T-01: layers do not travel).
         let other = customer.request(&customer.parts(suite, 2)).1;
-        cases.push(("prx_6 another import's layer", altered(&|request| request.layer = other.layer.clone()), Code::UnwrapFailed));
+        cases.push((
+            "prx_6 another import's layer",
+            altered(&|request| request.layer = other.layer.clone()),
+            Code::UnwrapFailed,
+        ));
+        let both = altered(&|request| {
+            request.layer = other.layer.clone();
+            let mut signed = CoseSign1::from_bytes(&request.statement, limits::STATEMENT).unwrap();
+            signed.signature[5] ^= 1;
+            request.statement = signed.to_bytes();
+        });
+        cases.push((
+            "t76 the signature comes before the private key",
+            both,
+            Code::BadSignature,
+        ));
         for (name, body, code) in cases {
-            assert_eq!(parent.post("/v1/imports", body).await, Err(code), "{name} {suite}");
+            assert_eq!(
+                parent.post("/v1/imports", body).await,
+                Err(code),
+                "{name} {suite}"
+            );
         }
     }
-    assert_eq!(parent.post("/v1/imports", vec![0; limits::IMPORT + 1]).await, Err(Code::TooLarge));
+    assert_eq!(
+        parent
+            .post("/v1/imports", vec![0; limits::IMPORT + 1])
+            .await,
+        Err(Code::TooLarge)
+    );
     assert_eq!(parent.enclave.asked(Message::Import).len(), 0);
     assert_eq!(customer.keys(&parent).await, []);
 }
@@ -212,9 +247,15 @@ async fn a_refusal_of_the_enclave_stores_nothing() {
     let customer = Customer::of(&parent).await;
     parent.enclave.refuse(Message::Import, Code::WeakKey);
     let (key, request) = customer.request(&customer.parts(Suite::XWing, 1));
-    assert_eq!(parent.post("/v1/imports", cbor::encode(&request)).await, Err(Code::WeakKey));
+    assert_eq!(
+        parent.post("/v1/imports", cbor::encode(&request)).await,
+        Err(Code::WeakKey)
+    );
     assert_eq!(customer.keys(&parent).await, []);
-    let record = parent.enclave.ask(Message::FetchRecord, cbor::encode(&key)).await;
+    let record = parent
+        .enclave
+        .ask(Message::FetchRecord, cbor::encode(&key))
+        .await;
     assert_eq!(record, Reply::Refused(Code::NotFound));
 }
 
@@ -223,7 +264,10 @@ async fn prx_3_only_admitted_owners_import() {
     let parent = Parent::with(&format!("admit = [\"{}\"]", "00".repeat(32))).await;
     let customer = Customer::of(&parent).await;
     let (_, request) = customer.request(&customer.parts(Suite::XWing, 1));
-    assert_eq!(parent.post("/v1/imports", cbor::encode(&request)).await, Err(Code::Unauthorized));
+    assert_eq!(
+        parent.post("/v1/imports", cbor::encode(&request)).await,
+        Err(Code::Unauthorized)
+    );
     assert_eq!(parent.enclave.asked(Message::Import).len(), 0);
 }
 
@@ -232,12 +276,20 @@ async fn a_partition_has_a_limit_of_its_own() {
     let parent = Parent::with("admit = \"all\"\n[limits]\nkeys_per_partition = 2").await;
     let customer = Customer::of(&parent).await;
     let import = async |customer: &Customer, number| {
-        parent.post("/v1/imports", cbor::encode(&customer.request(&customer.parts(Suite::XWing, number)).1)).await
+        parent
+            .post(
+                "/v1/imports",
+                cbor::encode(&customer.request(&customer.parts(Suite::XWing, number)).1),
+            )
+            .await
     };
     assert!(import(&customer, 1).await.is_ok());
     assert!(import(&customer, 2).await.is_ok());
     assert_eq!(import(&customer, 3).await, Err(Code::Busy));
-    assert!(import(&customer, 2).await.is_ok(), "a repeated import is no further key");
+    assert!(
+        import(&customer, 2).await.is_ok(),
+        "a repeated import is no further key"
+    );
     assert!(import(&Customer::of(&parent).await, 3).await.is_ok());
 }
 
@@ -245,18 +297,34 @@ async fn a_partition_has_a_limit_of_its_own() {
 async fn a_note_of_the_enclave_ends_a_key_for_ever() {
     let parent = Parent::start().await;
     let customer = Customer::of(&parent).await;
-    for (number, note) in [(1, Note::Revoked as fn(KeyId) -> Note), (2, Note::Destroyed)] {
+    for (number, note) in [
+        (1, Note::Revoked as fn(KeyId) -> Note),
+        (2, Note::Destroyed),
+    ] {
         let (key, request) = customer.request(&customer.parts(Suite::XWing, number));
-        parent.post("/v1/imports", cbor::encode(&request)).await.unwrap();
-        parent.enclave.send(Frame { kind: Message::Note.number(), id: 0, body: cbor::encode(&note(key)) });
+        parent
+            .post("/v1/imports", cbor::encode(&request))
+            .await
+            .unwrap();
+        parent.enclave.send(Frame {
+            kind: Message::Note.number(),
+            id: 0,
+            body: cbor::encode(&note(key)),
+        });
         for _ in 0..500 {
             if customer.keys(&parent).await.is_empty() {
                 break;
             }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
-        let record = parent.enclave.ask(Message::FetchRecord, cbor::encode(&key)).await;
+        let record = parent
+            .enclave
+            .ask(Message::FetchRecord, cbor::encode(&key))
+            .await;
         assert_eq!(record, Reply::Refused(Code::NotFound));
-        assert_eq!(parent.post("/v1/imports", cbor::encode(&request)).await, Err(Code::Revoked));
+        assert_eq!(
+            parent.post("/v1/imports", cbor::encode(&request)).await,
+            Err(Code::Revoked)
+        );
     }
 }

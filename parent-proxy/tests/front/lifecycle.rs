@@ -1,7 +1,9 @@
 //! Starting, stopping and dying: in process, and as the real binary.
 
 use crate::enclave::Enclave;
-use crate::parent::{Parent, client, config_text, outcome, ready, write_provider_keys, write_statement};
+use crate::parent::{
+    Parent, client, config_text, outcome, ready, write_provider_keys, write_statement,
+};
 use crate::stream::{Stream, sealed};
 use cofferdam_wire::cbor;
 use cofferdam_wire::group::RecoverRequest;
@@ -54,7 +56,11 @@ impl Process {
 fn prepare(enclave: &Enclave, directory: &Path) {
     write_statement(directory);
     write_provider_keys(directory);
-    std::fs::write(directory.join("config.toml"), config_text(directory, &enclave.address(), "admit = \"all\"")).unwrap();
+    std::fs::write(
+        directory.join("config.toml"),
+        config_text(directory, &enclave.address(), "admit = \"all\""),
+    )
+    .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,19 +70,28 @@ async fn requests_and_streams_under_way_are_finished_before_the_end() {
     let mut stream = Stream::open(&parent).await;
     stream.send((0..10).map(|id| sealed(id, vec![1]))).await;
     let (http, url) = (parent.http.clone(), format!("{}/v1/requests", parent.url));
-    let waiting = tokio::spawn(async move { outcome(http.post(url).body(vec![3]).send().await.unwrap()).await });
+    let waiting =
+        tokio::spawn(
+            async move { outcome(http.post(url).body(vec![3]).send().await.unwrap()).await },
+        );
     parent.enclave.wait_for(Message::Sealed, 11).await;
     let stopping = parent.begin_stop();
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!stopping.is_finished());
-    assert!(parent.connect().await.is_err(), "no new connection is taken");
+    assert!(
+        parent.connect().await.is_err(),
+        "no new connection is taken"
+    );
     parent.enclave.gate(true);
     assert_eq!(waiting.await.unwrap().unwrap(), vec![3]);
     for _ in 0..10 {
         assert_eq!(stream.next().await.unwrap().1, Reply::Done(vec![1]));
     }
     assert_eq!(stream.next().await, None);
-    tokio::time::timeout(Duration::from_secs(10), stopping).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(10), stopping)
+        .await
+        .unwrap()
+        .unwrap();
     assert!(!parent.directory.path().join("state/ready.json").exists());
 }
 
@@ -91,7 +106,14 @@ async fn sigterm_finishes_what_is_under_way_and_exits_with_zero() {
     let url = ready["url"].as_str().unwrap().to_owned();
     enclave.gate(false);
     enclave.wait_for(Message::Health, 0).await;
-    while http.get(format!("{url}/readyz")).send().await.unwrap().status() != 200 {
+    while http
+        .get(format!("{url}/readyz"))
+        .send()
+        .await
+        .unwrap()
+        .status()
+        != 200
+    {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let request = http.post(format!("{url}/v1/requests")).body(vec![5]);
@@ -113,8 +135,21 @@ async fn t21_a_genesis_record_survives_sigkill_and_goes_to_the_enclave_again() {
     let state = ready(directory.path()).await;
     let http = client(Path::new(state["ca_file"].as_str().unwrap()));
     let token = std::fs::read_to_string(state["operator_token_file"].as_str().unwrap()).unwrap();
-    let url = format!("{}/v1/operator/genesis", state["operator_url"].as_str().unwrap());
-    while outcome(http.post(&url).bearer_auth(&token).body(vec![1]).send().await.unwrap()).await.is_err() {
+    let url = format!(
+        "{}/v1/operator/genesis",
+        state["operator_url"].as_str().unwrap()
+    );
+    while outcome(
+        http.post(&url)
+            .bearer_auth(&token)
+            .body(vec![1])
+            .send()
+            .await
+            .unwrap(),
+    )
+    .await
+    .is_err()
+    {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let before = std::fs::read(state["ca_file"].as_str().unwrap()).unwrap();
@@ -125,9 +160,14 @@ async fn t21_a_genesis_record_survives_sigkill_and_goes_to_the_enclave_again() {
     let _again = Process::start(directory.path(), &[]);
     let state = ready(directory.path()).await;
     enclave.wait_for(Message::Recover, 1).await;
-    let request: RecoverRequest = cbor::decode(&enclave.asked(Message::Recover)[0], limits::FRAME_BODY).unwrap();
+    let request: RecoverRequest =
+        cbor::decode(&enclave.asked(Message::Recover)[0], limits::FRAME_BODY).unwrap();
     assert_eq!(request.genesis, crate::enclave::genesis().record);
-    assert_eq!(std::fs::read(state["ca_file"].as_str().unwrap()).unwrap(), before, "the CA stays");
+    assert_eq!(
+        std::fs::read(state["ca_file"].as_str().unwrap()).unwrap(),
+        before,
+        "the CA stays"
+    );
     // The new certificate is under the old CA.
     let health = client(Path::new(state["ca_file"].as_str().unwrap()))
         .get(format!("{}/healthz", state["url"].as_str().unwrap()))
@@ -143,8 +183,20 @@ async fn check_config_names_what_is_wrong_and_changes_nothing() {
     let enclave = Enclave::start(directory.path());
     prepare(&enclave, directory.path());
     std::fs::remove_dir_all(directory.path().join("state")).unwrap();
-    assert_eq!(Process::start(directory.path(), &["check-config"]).end().await.code(), Some(0));
+    assert_eq!(
+        Process::start(directory.path(), &["check-config"])
+            .end()
+            .await
+            .code(),
+        Some(0)
+    );
     assert!(!directory.path().join("state").exists());
     std::fs::remove_file(directory.path().join("statement")).unwrap();
-    assert_eq!(Process::start(directory.path(), &["check-config"]).end().await.code(), Some(1));
+    assert_eq!(
+        Process::start(directory.path(), &["check-config"])
+            .end()
+            .await
+            .code(),
+        Some(1)
+    );
 }

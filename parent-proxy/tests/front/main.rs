@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod courier;
+mod customer;
 mod enclave;
 mod imports;
 mod lifecycle;

@@ -89,7 +89,9 @@ pub struct Entry {
 impl Entry {
     /// Signs it: the line without its end, and the hash that the next one names.
     pub(super) fn to_line(&self, key: &SigningKey) -> (String, Digest) {
-        let signed = key.sign1(context::AUDIT_ENTRY, cbor::encode(self)).to_bytes();
+        let signed = key
+            .sign1(context::AUDIT_ENTRY, cbor::encode(self))
+            .to_bytes();
         (STANDARD.encode(&signed), sha256(&signed))
     }
 
@@ -101,8 +103,10 @@ impl Entry {
         previous: &Digest,
     ) -> Result<(Self, Digest), &'static str> {
         let bytes = STANDARD.decode(line).map_err(|_| "is not base64")?;
-        let signed = CoseSign1::from_bytes(&bytes, MAX_LINE).map_err(|_| "is not a signed entry")?;
-        let payload = verify_sign1(key, context::AUDIT_ENTRY, &signed).map_err(|_| "is not signed by the audit key")?;
+        let signed =
+            CoseSign1::from_bytes(&bytes, MAX_LINE).map_err(|_| "is not a signed entry")?;
+        let payload = verify_sign1(key, context::AUDIT_ENTRY, &signed)
+            .map_err(|_| "is not signed by the audit key")?;
         let entry: Entry = cbor::decode(payload, MAX_LINE).map_err(|_| "is not an entry")?;
         if entry.version != 1 {
             return Err("is of another version");

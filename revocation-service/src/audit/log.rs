@@ -71,7 +71,13 @@ pub struct Scan {
 /// Reads a log through, gives `each` every entry that verifies, and stops at the first that does not. A log that is not
 /// there is an empty one.
 pub fn scan(path: &Path, key: &PublicKey, mut each: impl FnMut(&Entry)) -> io::Result<Scan> {
-    let mut scan = Scan { entries: 0, head: START, length: 0, last: HashMap::new(), end: ScanEnd::Complete };
+    let mut scan = Scan {
+        entries: 0,
+        head: START,
+        length: 0,
+        last: HashMap::new(),
+        end: ScanEnd::Complete,
+    };
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(scan),
@@ -81,14 +87,24 @@ pub fn scan(path: &Path, key: &PublicKey, mut each: impl FnMut(&Entry)) -> io::R
     let mut line = Vec::with_capacity(MAX_LINE);
     loop {
         line.clear();
-        let read = reader.by_ref().take(MAX_LINE as u64).read_until(b'\n', &mut line)?;
+        let read = reader
+            .by_ref()
+            .take(MAX_LINE as u64)
+            .read_until(b'\n', &mut line)?;
         let number = scan.entries + 1;
-        let broken = |problem| ScanEnd::Broken { line: number, problem };
+        let broken = |problem| ScanEnd::Broken {
+            line: number,
+            problem,
+        };
         if read == 0 {
             return Ok(scan);
         }
         if line.pop() != Some(b'\n') {
-            scan.end = if read < MAX_LINE { ScanEnd::Torn } else { broken("is too long") };
+            scan.end = if read < MAX_LINE {
+                ScanEnd::Torn
+            } else {
+                broken("is too long")
+            };
             return Ok(scan);
         }
         match Entry::from_line(&line, key, number, &scan.head) {
@@ -97,7 +113,8 @@ pub fn scan(path: &Path, key: &PublicKey, mut each: impl FnMut(&Entry)) -> io::R
                 scan.entries = number;
                 scan.head = head;
                 scan.length += read as u64;
-                scan.last.insert(entry.registration.handle, entry.registration);
+                scan.last
+                    .insert(entry.registration.handle, entry.registration);
             }
             Err(problem) => {
                 scan.end = broken(problem);
@@ -121,29 +138,53 @@ pub struct AuditLog {
 impl AuditLog {
     /// Opens a log, or makes it, and reads it through.
     pub fn open(path: &Path, key: SigningKey) -> Result<(Self, Scan), LogError> {
-        let io = |source| LogError::Io { path: path.into(), source };
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(io)?;
+        let io = |source| LogError::Io {
+            path: path.into(),
+            source,
+        };
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(io)?;
         file.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => LogError::InUse(path.into()),
             TryLockError::Error(source) => io(source),
         })?;
         private_file::sync_dir(path).map_err(io)?;
-        let mut log =
-            Self { path: path.into(), file, key, entries: 0, head: START, length: 0, broken: None };
+        let mut log = Self {
+            path: path.into(),
+            file,
+            key,
+            entries: 0,
+            head: START,
+            length: 0,
+            broken: None,
+        };
         let scan = log.rescan()?;
         Ok((log, scan))
     }
 
     /// Reads the file through again, as it is now.
     pub fn rescan(&mut self) -> Result<Scan, LogError> {
-        let io = |source| LogError::Io { path: self.path.clone(), source };
+        let io = |source| LogError::Io {
+            path: self.path.clone(),
+            source,
+        };
         let scan = scan(&self.path, &self.key.public(), |_| ()).map_err(io)?;
         (self.entries, self.head, self.length) = (scan.entries, scan.head, scan.length);
         self.broken = match &scan.end {
             ScanEnd::Complete => None,
             ScanEnd::Torn => {
-                tracing::warn!(entries = scan.entries, "cut off an unfinished last line of the audit log");
-                self.file.set_len(scan.length).and_then(|()| self.file.sync_all()).map_err(io)?;
+                tracing::warn!(
+                    entries = scan.entries,
+                    "cut off an unfinished last line of the audit log"
+                );
+                self.file
+                    .set_len(scan.length)
+                    .and_then(|()| self.file.sync_all())
+                    .map_err(io)?;
                 None
             }
             ScanEnd::Broken { line, problem } => Some(format!("line {line} {problem}")),
@@ -175,13 +216,25 @@ impl AuditLog {
         };
         let (mut line, head) = entry.to_line(&self.key);
         line.push('\n');
-        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_all());
+        let written = self
+            .file
+            .write_all(line.as_bytes())
+            .and_then(|()| self.file.sync_all());
         if let Err(source) = written {
             // Half a line, or a line that may or may not survive: take it back, or nothing can follow.
-            if let Err(error) = self.file.set_len(self.length).and_then(|()| self.file.sync_all()) {
-                self.broken = Some(format!("a write failed and could not be taken back: {error}"));
+            if let Err(error) = self
+                .file
+                .set_len(self.length)
+                .and_then(|()| self.file.sync_all())
+            {
+                self.broken = Some(format!(
+                    "a write failed and could not be taken back: {error}"
+                ));
             }
-            return Err(LogError::Io { path: self.path.clone(), source });
+            return Err(LogError::Io {
+                path: self.path.clone(),
+                source,
+            });
         }
         self.entries = entry.number;
         self.head = head;
@@ -200,7 +253,11 @@ mod tests {
     use cofferdam_wire::id::GroupId;
 
     fn key() -> SigningKey {
-        SigningKey::from_secret(SignatureKind::Ed25519, &Secret32::from_slice(&[7; 32]).unwrap()).unwrap()
+        SigningKey::from_secret(
+            SignatureKind::Ed25519,
+            &Secret32::from_slice(&[7; 32]).unwrap(),
+        )
+        .unwrap()
     }
 
     fn registration(byte: u8, state: State, sequence: u64) -> Registration {
@@ -221,9 +278,12 @@ mod tests {
     fn written(dir: &tempfile::TempDir) -> PathBuf {
         let path = dir.path().join("log");
         let (mut log, _) = AuditLog::open(&path, key()).unwrap();
-        log.append(Cause::Register, &registration(1, State::Pending, 0)).unwrap();
-        log.append(Cause::Register, &registration(2, State::Pending, 0)).unwrap();
-        log.append(Cause::Activate, &registration(1, State::Active, 1)).unwrap();
+        log.append(Cause::Register, &registration(1, State::Pending, 0))
+            .unwrap();
+        log.append(Cause::Register, &registration(2, State::Pending, 0))
+            .unwrap();
+        log.append(Cause::Activate, &registration(1, State::Active, 1))
+            .unwrap();
         path
     }
 
@@ -239,12 +299,19 @@ mod tests {
         let read = scan(&path, &key().public(), |entry| causes.push(entry.cause)).unwrap();
         assert_eq!(causes, [Cause::Register, Cause::Register, Cause::Activate]);
         assert_eq!(read.end, ScanEnd::Complete);
-        assert_eq!(read.last[&Handle([1; 16])], registration(1, State::Active, 1));
+        assert_eq!(
+            read.last[&Handle([1; 16])],
+            registration(1, State::Active, 1)
+        );
         let (mut log, again) = AuditLog::open(&path, key()).unwrap();
         assert_eq!(again.entries, 3);
-        log.append(Cause::Revoke, &registration(1, State::Revoked, 2)).unwrap();
+        log.append(Cause::Revoke, &registration(1, State::Revoked, 2))
+            .unwrap();
         assert_eq!(end(&path), ScanEnd::Complete);
-        assert!(matches!(AuditLog::open(&path, key()), Err(LogError::InUse(_))));
+        assert!(matches!(
+            AuditLog::open(&path, key()),
+            Err(LogError::InUse(_))
+        ));
     }
 
     #[test]
@@ -254,13 +321,24 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         let broken_at = |lines: &[&str]| {
-            std::fs::write(&path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+            std::fs::write(
+                &path,
+                lines
+                    .iter()
+                    .map(|line| format!("{line}\n"))
+                    .collect::<String>(),
+            )
+            .unwrap();
             match end(&path) {
                 ScanEnd::Broken { line, .. } => line,
                 other => panic!("{other:?}"),
             }
         };
-        let flipped = lines[1].replacen(&lines[1][40..41], if &lines[1][40..41] == "A" { "B" } else { "A" }, 1);
+        let flipped = lines[1].replacen(
+            &lines[1][40..41],
+            if &lines[1][40..41] == "A" { "B" } else { "A" },
+            1,
+        );
         assert_eq!(broken_at(&[lines[0], &flipped, lines[2]]), 2);
         assert_eq!(broken_at(&[lines[0], lines[2]]), 2);
         assert_eq!(broken_at(&[lines[1], lines[2]]), 1);
@@ -269,7 +347,13 @@ mod tests {
         assert_eq!(broken_at(&[lines[0], &"A".repeat(4000)]), 2);
         let other = SigningKey::generate(SignatureKind::Ed25519).public();
         let read = scan(&path, &other, |_| ()).unwrap();
-        assert_eq!(read.end, ScanEnd::Broken { line: 1, problem: "is not signed by the audit key" });
+        assert_eq!(
+            read.end,
+            ScanEnd::Broken {
+                line: 1,
+                problem: "is not signed by the audit key"
+            }
+        );
         let (mut log, _) = AuditLog::open(&path, key()).unwrap();
         assert!(matches!(
             log.append(Cause::Revoke, &registration(1, State::Revoked, 2)),
@@ -282,13 +366,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = written(&dir);
         let text = std::fs::read(&path).unwrap();
-        let two = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(1).unwrap().0 + 1;
+        let two = text
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'\n')
+            .nth(1)
+            .unwrap()
+            .0
+            + 1;
         for cut in [two + 1, text.len() - 1] {
             std::fs::write(&path, &text[..cut]).unwrap();
             assert_eq!(end(&path), ScanEnd::Torn);
             let (mut log, read) = AuditLog::open(&path, key()).unwrap();
             assert_eq!(read.entries, 2);
-            log.append(Cause::Activate, &registration(1, State::Active, 1)).unwrap();
+            log.append(Cause::Activate, &registration(1, State::Active, 1))
+                .unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), text);
         }
     }

@@ -55,7 +55,9 @@ impl Credentials {
 
     /// Who a request comes from.
     pub fn role(&self, headers: &HeaderMap) -> Result<Role, Problem> {
-        let token = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        let token = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
         let shown = sha256(token.ok_or(Code::Unauthorized)?);
         // Both are compared, so that the time tells nothing.
         let is_registrar = shown.0.ct_eq(&self.registrar.0);
@@ -69,6 +71,7 @@ impl Credentials {
 
     /// Refuses everybody but one role.
     pub fn require(&self, headers: &HeaderMap, role: Role) -> Result<(), Problem> {
+        // RSV-31
         if self.role(headers)? == role {
             return Ok(());
         }
@@ -84,7 +87,10 @@ fn token_hash(path: &Path) -> std::io::Result<Digest> {
     if let Some(bytes) = private_file::read(path, LONGEST_TOKEN)? {
         let token = bytes.trim_ascii();
         if token.len() < SHORTEST_TOKEN {
-            let text = format!("{} holds fewer than {SHORTEST_TOKEN} characters", path.display());
+            let text = format!(
+                "{} holds fewer than {SHORTEST_TOKEN} characters",
+                path.display()
+            );
             return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, text));
         }
         return Ok(sha256(token));
@@ -107,7 +113,10 @@ struct Bucket {
 
 impl Rates {
     pub(super) fn new(per_second: u32) -> Self {
-        Self { per_second: f64::from(per_second), buckets: Mutex::default() }
+        Self {
+            per_second: f64::from(per_second),
+            buckets: Mutex::default(),
+        }
     }
 
     /// Takes one request out of the address's bucket, or refuses it.
@@ -128,7 +137,10 @@ impl Rates {
                 return Err(Code::Busy);
             }
         }
-        let bucket = buckets.entry(address).or_insert(Bucket { left: full, at: now });
+        let bucket = buckets.entry(address).or_insert(Bucket {
+            left: full,
+            at: now,
+        });
         bucket.left = filled(bucket);
         bucket.at = now;
         if bucket.left < 1.0 {
@@ -171,8 +183,18 @@ mod tests {
         assert!(made.require(&bearer, Role::Registrar).is_ok());
         assert!(made.require(&bearer, Role::Admin).is_err());
         let again = Credentials::open(&registrar, &admin).unwrap();
-        assert_eq!(again.role(&headers(&format!("Bearer {}", token(&admin)))).unwrap(), Role::Admin);
-        for wrong in ["Bearer ", "Basic x", &token(&admin), &format!("Bearer {}", &token(&admin)[1..])] {
+        assert_eq!(
+            again
+                .role(&headers(&format!("Bearer {}", token(&admin))))
+                .unwrap(),
+            Role::Admin
+        );
+        for wrong in [
+            "Bearer ",
+            "Basic x",
+            &token(&admin),
+            &format!("Bearer {}", &token(&admin)[1..]),
+        ] {
             assert!(made.role(&headers(wrong)).is_err(), "{wrong}");
         }
         assert!(made.role(&HeaderMap::new()).is_err());
@@ -189,14 +211,30 @@ mod tests {
         assert!((0..20).all(|_| rates.admit_at(busy, start).is_ok()));
         assert_eq!(rates.admit_at(busy, start), Err(Code::Busy));
         assert!(rates.admit_at(quiet, start).is_ok());
-        assert!(rates.admit_at(busy, start + Duration::from_millis(500)).is_ok());
-        assert_eq!(rates.admit_at(busy, start + Duration::from_millis(500)), Err(Code::Busy));
+        assert!(
+            rates
+                .admit_at(busy, start + Duration::from_millis(500))
+                .is_ok()
+        );
+        assert_eq!(
+            rates.admit_at(busy, start + Duration::from_millis(500)),
+            Err(Code::Busy)
+        );
     }
 
     #[test]
     fn one_ipv6_network_is_one_address() {
-        assert_eq!(network("2001:db8::1".parse().unwrap()), network("2001:db8::ffff".parse().unwrap()));
-        assert_ne!(network("2001:db8::1".parse().unwrap()), network("2001:db8:0:1::1".parse().unwrap()));
-        assert_eq!(network("::ffff:10.0.0.1".parse().unwrap()), network("10.0.0.1".parse().unwrap()));
+        assert_eq!(
+            network("2001:db8::1".parse().unwrap()),
+            network("2001:db8::ffff".parse().unwrap())
+        );
+        assert_ne!(
+            network("2001:db8::1".parse().unwrap()),
+            network("2001:db8:0:1::1".parse().unwrap())
+        );
+        assert_eq!(
+            network("::ffff:10.0.0.1".parse().unwrap()),
+            network("10.0.0.1".parse().unwrap())
+        );
     }
 }

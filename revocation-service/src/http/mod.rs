@@ -43,16 +43,30 @@ pub struct Front {
 /// The routes of a service.
 pub fn routes(service: Arc<Service>, credentials: Credentials, queries_per_second: u32) -> Router {
     let queries = tokio::sync::Semaphore::new(QUERIES_AT_ONCE);
-    let front = Arc::new(Front { service, credentials, rates: Rates::new(queries_per_second), queries });
+    let front = Arc::new(Front {
+        service,
+        credentials,
+        rates: Rates::new(queries_per_second),
+        queries,
+    });
     let queries = Router::new()
         .route("/v1/status", post(status::answer))
         .layer(DefaultBodyLimit::max(limits::STATUS_QUERY));
     let registrations = Router::new()
-        .route("/v1/registrations", post(registrations::register).get(registrations::list))
+        .route(
+            "/v1/registrations",
+            post(registrations::register).get(registrations::list),
+        )
         .route("/v1/registrations/{handle}", get(registrations::find))
         .route("/v1/registrations/{handle}/push", get(registrations::push))
-        .route("/v1/registrations/{handle}/grant-epoch", post(registrations::grant_epoch))
-        .route("/v1/registrations/{handle}/{change}", post(registrations::change))
+        .route(
+            "/v1/registrations/{handle}/grant-epoch",
+            post(registrations::grant_epoch),
+        )
+        .route(
+            "/v1/registrations/{handle}/{change}",
+            post(registrations::change),
+        )
         .route("/v1/holds", get(registrations::holds))
         .route("/v1/replay", post(registrations::replay))
         .layer(DefaultBodyLimit::max(JSON_LIMIT));
@@ -64,15 +78,23 @@ pub fn routes(service: Arc<Service>, credentials: Credentials, queries_per_secon
         .route("/readyz", get(readiness))
         .fallback(|| async { Problem::from(Code::NotFound) })
         .method_not_allowed_fallback(|| async {
-            Problem::from(Code::Malformed).with(StatusCode::METHOD_NOT_ALLOWED, "This path takes another method.")
+            Problem::from(Code::Malformed).with(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "This path takes another method.",
+            )
         })
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            REQUEST_TIMEOUT,
+        ))
         .with_state(front)
 }
 
 async fn readiness(State(front): State<Arc<Front>>) -> Result<&'static str, Problem> {
     match front.service.readiness().await {
         Ok(()) => Ok("ready\n"),
-        Err(reason) => Err(Problem::from(Code::NotReady).with(StatusCode::SERVICE_UNAVAILABLE, reason)),
+        Err(reason) => {
+            Err(Problem::from(Code::NotReady).with(StatusCode::SERVICE_UNAVAILABLE, reason))
+        }
     }
 }

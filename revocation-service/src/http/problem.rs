@@ -39,14 +39,19 @@ impl From<Code> for Problem {
             Code::Malformed | Code::UnsupportedVersion => StatusCode::BAD_REQUEST,
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::Unauthorized => StatusCode::UNAUTHORIZED,
+            Code::BadSignature => StatusCode::FORBIDDEN,
             Code::NotFound => StatusCode::NOT_FOUND,
-            Code::Conflict | Code::Revoked | Code::RequestExpired => StatusCode::CONFLICT,
+            Code::Conflict | Code::Revoked => StatusCode::CONFLICT,
             Code::Busy => StatusCode::TOO_MANY_REQUESTS,
             Code::NotReady => StatusCode::SERVICE_UNAVAILABLE,
             Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
-        Self { code, status, detail: code.sentence().into() }
+        Self {
+            code,
+            status,
+            detail: code.sentence().into(),
+        }
     }
 }
 
@@ -54,7 +59,10 @@ impl From<ChangeError> for Problem {
     fn from(error: ChangeError) -> Self {
         let problem = Problem::from(error.code());
         match &error {
-            ChangeError::Log(_) | ChangeError::Store(_) | ChangeError::Sequence | ChangeError::Interrupted => {
+            ChangeError::Log(_)
+            | ChangeError::Store(_)
+            | ChangeError::Sequence
+            | ChangeError::Interrupted => {
                 tracing::error!(%error, "a change failed");
                 problem.detailed(
                     "The change could not be made durable. If it was to stop a key, that key is answered \"suspended\" \
@@ -91,11 +99,19 @@ impl IntoResponse for Problem {
         }));
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.status == StatusCode::TOO_MANY_REQUESTS {
+        if [
+            StatusCode::TOO_MANY_REQUESTS,
+            StatusCode::SERVICE_UNAVAILABLE,
+        ]
+        .contains(&self.status)
+        {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

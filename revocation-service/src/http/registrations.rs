@@ -93,7 +93,9 @@ impl From<Registration> for Shown {
 
 fn rfc3339(unix_ms: u64) -> String {
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000);
-    time.ok().and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
+    time.ok()
+        .and_then(|time| time.format(&Rfc3339).ok())
+        .unwrap_or_default()
 }
 
 fn malformed(what: &'static str) -> Problem {
@@ -105,13 +107,22 @@ fn parse_handle(text: &str) -> Result<Handle, Problem> {
 }
 
 fn parse_registration(body: &[u8]) -> Result<NewRegistration, Problem> {
-    let body: RegisterBody<'_> =
-        serde_json::from_slice(body).map_err(|_| malformed("The body is not a registration in JSON."))?;
-    let hash = |text: &str| Digest::from_hex(text).ok_or_else(|| malformed("token_hash is not 32 bytes in hex."));
-    let group = |text: &str| GroupId::from_hex(text).ok_or_else(|| malformed("group is not 32 bytes in hex."));
-    let secret = STANDARD.decode(body.release_secret.as_bytes()).map(Zeroizing::new).ok();
+    let body: RegisterBody<'_> = serde_json::from_slice(body)
+        .map_err(|_| malformed("The body is not a registration in JSON."))?;
+    let hash = |text: &str| {
+        Digest::from_hex(text).ok_or_else(|| malformed("token_hash is not 32 bytes in hex."))
+    };
+    let group = |text: &str| {
+        GroupId::from_hex(text).ok_or_else(|| malformed("group is not 32 bytes in hex."))
+    };
+    let secret = STANDARD
+        .decode(body.release_secret.as_bytes())
+        .map(Zeroizing::new)
+        .ok();
     let release = secret.and_then(|bytes| Secret32::from_slice(&bytes));
-    let owner = hex::decode(body.owner.as_bytes()).ok().and_then(|bytes| PublicKey::from_cose(&bytes).ok());
+    let owner = hex::decode(body.owner.as_bytes())
+        .ok()
+        .and_then(|bytes| PublicKey::from_cose(&bytes).ok());
     Ok(NewRegistration {
         handle: parse_handle(&body.handle)?,
         token_hash: hash(&body.token_hash)?,
@@ -169,8 +180,8 @@ pub(super) async fn grant_epoch(
 ) -> Result<Json<Shown>, Problem> {
     front.credentials.require(&headers, Role::Admin)?;
     let body = body.map_err(|rejection| refused_body(rejection.status()))?;
-    let EpochBody { epoch } =
-        serde_json::from_slice(&body).map_err(|_| malformed("The body is not {\"epoch\": number}."))?;
+    let EpochBody { epoch } = serde_json::from_slice(&body)
+        .map_err(|_| malformed("The body is not {\"epoch\": number}."))?;
     // The database counts in 63 bits.
     if i64::try_from(epoch).is_err() {
         return Err(Code::OutOfRange.into());
@@ -191,7 +202,11 @@ pub(super) async fn find(
     headers: HeaderMap,
 ) -> Result<Json<Shown>, Problem> {
     front.credentials.role(&headers)?;
-    let row = front.service.registry().find(&parse_handle(&handle)?).await?;
+    let row = front
+        .service
+        .registry()
+        .find(&parse_handle(&handle)?)
+        .await?;
     Ok(Json(row.ok_or(Code::NotFound)?.into()))
 }
 
@@ -217,15 +232,28 @@ pub(super) async fn push(
 }
 
 /// `GET /v1/holds`
-pub(super) async fn holds(State(front): State<Arc<Front>>, headers: HeaderMap) -> Result<Json<HoldsShown>, Problem> {
+pub(super) async fn holds(
+    State(front): State<Arc<Front>>,
+    headers: HeaderMap,
+) -> Result<Json<HoldsShown>, Problem> {
     front.credentials.require(&headers, Role::Admin)?;
     let shown = |(handle, hold): (Handle, crate::registry::Hold)| HoldShown {
         handle: handle.to_string(),
         reason: hold.reason.slug(),
         sequence: hold.sequence,
     };
-    let holds = front.service.registry().holds().await.into_iter().map(shown).collect();
-    Ok(Json(HoldsShown { broken_log: front.service.registry().broken_log().await, holds }))
+    let holds = front
+        .service
+        .registry()
+        .holds()
+        .await
+        .into_iter()
+        .map(shown)
+        .collect();
+    Ok(Json(HoldsShown {
+        broken_log: front.service.registry().broken_log().await,
+        holds,
+    }))
 }
 
 /// `POST /v1/replay`

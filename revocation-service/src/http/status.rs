@@ -12,8 +12,10 @@ use cofferdam_wire::{Code, cbor};
 
 use super::{Front, Problem};
 
-const CBOR: [(header::HeaderName, &str); 2] =
-    [(header::CONTENT_TYPE, "application/cbor"), (header::CACHE_CONTROL, "no-store")];
+const CBOR: [(header::HeaderName, &str); 2] = [
+    (header::CONTENT_TYPE, "application/cbor"),
+    (header::CACHE_CONTROL, "no-store"),
+];
 
 /// `GET /v1/status-keys`
 pub(super) async fn keys(State(front): State<Arc<Front>>) -> Result<impl IntoResponse, Problem> {
@@ -35,6 +37,10 @@ pub(super) async fn answer(
 }
 
 pub(super) fn refused_body(status: StatusCode) -> Problem {
-    let code = if status == StatusCode::PAYLOAD_TOO_LARGE { Code::TooLarge } else { Code::Malformed };
+    let code = if status == StatusCode::PAYLOAD_TOO_LARGE {
+        Code::TooLarge
+    } else {
+        Code::Malformed
+    };
     code.into()
 }

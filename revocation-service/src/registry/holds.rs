@@ -49,6 +49,7 @@ pub(super) fn compare(
     logged: &HashMap<Handle, Registration>,
     reported: &[(Handle, u64)],
 ) -> HashMap<Handle, Hold> {
+    // RSV-29
     let mut holds = HashMap::new();
     for row in rows {
         let last = logged.get(&row.handle);
@@ -63,10 +64,19 @@ pub(super) fn compare(
     }
     let known: HashSet<Handle> = rows.iter().map(|row| row.handle).collect();
     for last in logged.values().filter(|last| !known.contains(&last.handle)) {
-        holds.insert(last.handle, Hold { reason: HoldReason::LogAhead, sequence: last.sequence });
+        holds.insert(
+            last.handle,
+            Hold {
+                reason: HoldReason::LogAhead,
+                sequence: last.sequence,
+            },
+        );
     }
     for (handle, sequence) in reported {
-        let hold = holds.entry(*handle).or_insert(Hold { reason: HoldReason::Reported, sequence: 0 });
+        let hold = holds.entry(*handle).or_insert(Hold {
+            reason: HoldReason::Reported,
+            sequence: 0,
+        });
         hold.sequence = hold.sequence.max(*sequence);
     }
     holds

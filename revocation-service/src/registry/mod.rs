@@ -9,25 +9,26 @@
 
 mod holds;
 mod replay;
+mod statements;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use cofferdam::crypto::secret::Secret32;
 use cofferdam_wire::Code;
-use cofferdam_wire::id::{GroupId, Handle};
-use cofferdam_wire::status::{QueryItem, Status};
-use subtle::ConstantTimeEq;
-use tokio::sync::{OwnedRwLockWriteGuard, RwLock, RwLockReadGuard};
+use cofferdam_wire::id::Handle;
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
-use crate::appraisal::Consent;
 use crate::audit::{AuditLog, Cause, LogError, Scan};
 use crate::clock::Clock;
-use crate::registration::{self, Change, NewRegistration, PENDING_MS, Refusal, Registration, State};
+use crate::registration::{
+    self, Change, NewRegistration, PENDING_MS, Refusal, Registration, State,
+};
 use crate::store::{Store, StoreError};
 
 pub use holds::{Hold, HoldReason};
 pub use replay::{ReplayError, Replayed};
+pub use statements::{Statement, Statements};
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +54,7 @@ pub enum ChangeError {
     /// The database failed; the key is held.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The task making the change ended early.
+    /// The service is stopping, or the task making the change ended early.
     #[error("the change ended early")]
     Interrupted,
 }
@@ -66,9 +67,10 @@ impl ChangeError {
             ChangeError::Refused(Refusal::Revoked) => Code::Revoked,
             ChangeError::Refused(Refusal::Epoch { .. }) => Code::OutOfRange,
             ChangeError::Taken | ChangeError::Refused(_) | ChangeError::Held => Code::Conflict,
-            ChangeError::Sequence | ChangeError::Log(_) | ChangeError::Store(_) | ChangeError::Interrupted => {
-                Code::Internal
-            }
+            ChangeError::Sequence
+            | ChangeError::Log(_)
+            | ChangeError::Store(_)
+            | ChangeError::Interrupted => Code::Internal,
         }
     }
 }
@@ -77,6 +79,7 @@ impl ChangeError {
 struct Ledger {
     log: AuditLog,
     holds: HashMap<Handle, Hold>,
+    closed: bool,
 }
 
 /// The registrations.
@@ -84,30 +87,6 @@ pub struct Registry {
     store: Store,
     clock: Clock,
     ledger: Arc<RwLock<Ledger>>,
-}
-
-/// What the service says of one key.
-pub struct Statement {
-    /// Status.
-    pub status: Status,
-    /// Sequence of that status.
-    pub sequence: u64,
-    /// Lowest grant epoch still accepted.
-    pub grant_epoch: u64,
-    /// The release secret, when asked for and the status is good.
-    pub release: Option<Secret32>,
-}
-
-/// Statements for one answer. While this value lives no registration can change, so the answer is signed and sealed
-/// before it is dropped.
-pub struct Statements<'a> {
-    _unchanged: RwLockReadGuard<'a, Ledger>,
-    /// When they are made, Unix milliseconds.
-    pub issued_at_ms: u64,
-    /// By position.
-    pub items: Vec<Statement>,
-    /// Handles that the enclave has heard higher sequences of.
-    pub reported: Vec<(Handle, u64)>,
 }
 
 /// How a registration went.
@@ -128,16 +107,32 @@ enum Write {
 
 impl Registry {
     /// Compares the database with the log and opens the registry.
-    pub async fn open(store: Store, log: AuditLog, scan: &Scan, clock: Clock) -> Result<Arc<Self>, StoreError> {
+    pub async fn open(
+        store: Store,
+        log: AuditLog,
+        scan: &Scan,
+        clock: Clock,
+    ) -> Result<Arc<Self>, StoreError> {
         let holds = holds::compare(&store.list().await?, &scan.last, &store.reported().await?);
         if let Some(problem) = log.broken() {
-            tracing::error!(problem, "RSV-30: the audit log is broken; every key is answered \"suspended\"");
+            tracing::error!(
+                problem,
+                "RSV-30: the audit log is broken; every key is answered \"suspended\""
+            );
         }
         for (handle, hold) in &holds {
             tracing::error!(%handle, reason = hold.reason.slug(), "RSV-29: answered \"suspended\" until a replay");
         }
-        let ledger = Arc::new(RwLock::new(Ledger { log, holds }));
-        Ok(Arc::new(Self { store, clock, ledger }))
+        let ledger = Arc::new(RwLock::new(Ledger {
+            log,
+            holds,
+            closed: false,
+        }));
+        Ok(Arc::new(Self {
+            store,
+            clock,
+            ledger,
+        }))
     }
 
     /// Registers; only ever adds (RSV-24).
@@ -151,7 +146,11 @@ impl Registry {
     }
 
     /// Changes the state of a registration.
-    pub async fn change(self: &Arc<Self>, handle: Handle, change: Change) -> Result<Registration, ChangeError> {
+    pub async fn change(
+        self: &Arc<Self>,
+        handle: Handle,
+        change: Change,
+    ) -> Result<Registration, ChangeError> {
         let registry = Arc::clone(self);
         let task = tokio::spawn(async move { registry.change_now(handle, change).await });
         task.await.map_err(|_| ChangeError::Interrupted)?
@@ -168,13 +167,20 @@ impl Registry {
     pub async fn list(&self) -> Result<Vec<Registration>, StoreError> {
         let ledger = self.ledger.read().await;
         let rows = self.store.list().await?;
-        Ok(rows.into_iter().map(|row| self.shown(&ledger, row)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| self.shown(&ledger, row))
+            .collect())
     }
 
     /// Handles that are answered "suspended" until a replay, and why.
     pub async fn holds(&self) -> Vec<(Handle, Hold)> {
         let ledger = self.ledger.read().await;
-        let mut holds: Vec<_> = ledger.holds.iter().map(|(handle, hold)| (*handle, *hold)).collect();
+        let mut holds: Vec<_> = ledger
+            .holds
+            .iter()
+            .map(|(handle, hold)| (*handle, *hold))
+            .collect();
         holds.sort_by_key(|(handle, _)| *handle);
         holds
     }
@@ -182,62 +188,6 @@ impl Registry {
     /// What is wrong with the log, if anything is; then every key is answered "suspended".
     pub async fn broken_log(&self) -> Option<String> {
         self.ledger.read().await.log.broken().map(str::to_owned)
-    }
-
-    /// Statements on the keys that a proven instance of `group` asks about.
-    pub async fn statements(
-        &self,
-        group: &GroupId,
-        items: &[QueryItem],
-        consent: Consent,
-    ) -> Result<Statements<'_>, StoreError> {
-        let ledger = self.ledger.read().await;
-        let issued_at_ms = self.clock.now_ms();
-        let handles: Vec<Handle> = items.iter().map(|item| Handle::of(&item.token)).collect();
-        let rows: HashMap<Handle, Registration> =
-            self.store.find_all(&handles).await?.into_iter().map(|row| (row.handle, row)).collect();
-        let mut reported = Vec::new();
-        let mut statements = Vec::with_capacity(items.len());
-        for (item, handle) in items.iter().zip(&handles) {
-            // RSV-19: a handle alone asks nothing; the token must be the one registered, and so must the group.
-            let row = rows.get(handle).filter(|row| {
-                bool::from(row.token_hash.0.ct_eq(&item.token.hash().0)) && row.group == *group
-            });
-            let statement = state(&ledger, handle, row, item, consent, issued_at_ms);
-            if row.is_some_and(|row| item.last_sequence > row.sequence) {
-                reported.push((*handle, item.last_sequence));
-            }
-            statements.push(statement);
-        }
-        self.add_releases(items, &handles, &mut statements).await?;
-        Ok(Statements { _unchanged: ledger, issued_at_ms, items: statements, reported })
-    }
-
-    async fn add_releases(
-        &self,
-        items: &[QueryItem],
-        handles: &[Handle],
-        statements: &mut [Statement],
-    ) -> Result<(), StoreError> {
-        // RSV-23
-        let wanting: Vec<usize> = (0..items.len())
-            .filter(|at| items[*at].wants_release && statements[*at].status == Status::Good)
-            .collect();
-        if wanting.is_empty() {
-            return Ok(());
-        }
-        let wanted: Vec<Handle> = wanting.iter().map(|at| handles[*at]).collect();
-        let secrets: HashMap<Handle, Secret32> = self.store.releases(&wanted).await?.into_iter().collect();
-        for at in wanting {
-            // The same key twice in one query gets it twice.
-            let copy = secrets.get(&handles[at]).and_then(|secret| Secret32::from_slice(secret.expose()));
-            // "Good" without what opens the material would promise what cannot be kept.
-            if copy.is_none() {
-                statements[at].status = Status::Suspended;
-            }
-            statements[at].release = copy;
-        }
-        Ok(())
     }
 
     /// Holds handles whose sequence an enclave has heard higher than it is here (RSV-21).
@@ -248,9 +198,14 @@ impl Registry {
         let mut ledger = self.ledger.write().await;
         for (handle, sequence) in reported {
             tracing::error!(%handle, sequence, "RSV-21: an enclave has heard a higher sequence than this database holds");
-            let hold = ledger.holds.entry(*handle).or_insert(Hold { reason: HoldReason::Reported, sequence: 0 });
+            let hold = ledger.holds.entry(*handle).or_insert(Hold {
+                reason: HoldReason::Reported,
+                sequence: 0,
+            });
             hold.sequence = hold.sequence.max(*sequence);
-            self.store.note_reported(handle, (*sequence).min(i64::MAX as u64)).await?;
+            self.store
+                .note_reported(handle, (*sequence).min(i64::MAX as u64))
+                .await?;
         }
         Ok(())
     }
@@ -272,6 +227,21 @@ impl Registry {
         Ok(())
     }
 
+    /// Lets the change in flight end, takes no other, and closes the database.
+    pub async fn close(&self) {
+        self.ledger.write().await.closed = true;
+        self.store.close().await;
+    }
+
+    async fn locked(&self) -> Result<OwnedRwLockWriteGuard<Ledger>, ChangeError> {
+        let ledger = Arc::clone(&self.ledger).write_owned().await;
+        if ledger.closed {
+            Err(ChangeError::Interrupted)
+        } else {
+            Ok(ledger)
+        }
+    }
+
     /// The store, for the chain heads.
     pub(crate) fn store(&self) -> &Store {
         &self.store
@@ -286,8 +256,11 @@ impl Registry {
         row
     }
 
-    async fn register_now(&self, new: NewRegistration) -> Result<(Registered, Registration), ChangeError> {
-        let ledger = Arc::clone(&self.ledger).write_owned().await;
+    async fn register_now(
+        &self,
+        new: NewRegistration,
+    ) -> Result<(Registered, Registration), ChangeError> {
+        let ledger = self.locked().await?;
         if ledger.holds.contains_key(&new.handle) {
             return Err(ChangeError::Held);
         }
@@ -306,7 +279,9 @@ impl Registry {
             created_ms: now_ms,
             changed_ms: now_ms,
         };
-        let row = self.commit(ledger, Cause::Register, row, Write::Insert(new.release)).await?;
+        let row = self
+            .commit(ledger, Cause::Register, row, Write::Insert(new.release))
+            .await?;
         Ok((Registered::Created, row))
     }
 
@@ -324,16 +299,32 @@ impl Registry {
             State::Pending | State::Active | State::Suspended => {}
         }
         let releases = self.store.releases(&[new.handle]).await?;
-        let same_release = releases.first().is_some_and(|(_, secret)| secret.ct_eq(new.release.expose()));
-        let same = row.token_hash == new.token_hash && row.group == new.group && row.owner == new.owner;
-        if same && same_release { Ok((Registered::Identical, row)) } else { Err(ChangeError::Taken) }
+        let same_release = releases
+            .first()
+            .is_some_and(|(_, secret)| secret.ct_eq(new.release.expose()));
+        let same =
+            row.token_hash == new.token_hash && row.group == new.group && row.owner == new.owner;
+        // RSV-24
+        if same && same_release {
+            Ok((Registered::Identical, row))
+        } else {
+            Err(ChangeError::Taken)
+        }
     }
 
-    async fn change_now(&self, handle: Handle, change: Change) -> Result<Registration, ChangeError> {
-        let ledger = Arc::clone(&self.ledger).write_owned().await;
+    async fn change_now(
+        &self,
+        handle: Handle,
+        change: Change,
+    ) -> Result<Registration, ChangeError> {
+        let ledger = self.locked().await?;
         let hold = ledger.holds.get(&handle).copied();
         let Some(row) = self.store.find(&handle).await? else {
-            return Err(if hold.is_some() { ChangeError::Held } else { ChangeError::NotFound });
+            return Err(if hold.is_some() {
+                ChangeError::Held
+            } else {
+                ChangeError::NotFound
+            });
         };
         // A held key may be revoked at once; everything else waits until it is known what is true.
         if hold.is_some() && change != Change::Revoke {
@@ -341,13 +332,23 @@ impl Registry {
         }
         let now_ms = self.clock.now_ms();
         // The service's own note of an expiry starts from what is stored.
-        let state = if change == Change::Expire { row.state } else { row.state_at(now_ms) };
+        let state = if change == Change::Expire {
+            row.state
+        } else {
+            row.state_at(now_ms)
+        };
         let Some((state, grant_epoch)) = registration::next(state, row.grant_epoch, change)? else {
             return Ok(self.shown(&ledger, row));
         };
         let highest = row.sequence.max(hold.map_or(0, |hold| hold.sequence));
         let sequence = highest.checked_add(1).ok_or(ChangeError::Sequence)?;
-        let changed = Registration { state, sequence, grant_epoch, changed_ms: now_ms, ..row };
+        let changed = Registration {
+            state,
+            sequence,
+            grant_epoch,
+            changed_ms: now_ms,
+            ..row
+        };
         let cause = match change {
             Change::Activate => Cause::Activate,
             Change::Suspend => Cause::Suspend,
@@ -367,8 +368,12 @@ impl Registry {
         row: Registration,
         write: Write,
     ) -> Result<Registration, ChangeError> {
+        // RSV-28
         let (mut ledger, row, logged) = append(ledger, cause, row).await?;
-        let hold = Hold { reason: HoldReason::Unfinished, sequence: row.sequence };
+        let hold = Hold {
+            reason: HoldReason::Unfinished,
+            sequence: row.sequence,
+        };
         if let Err(error) = logged {
             // Whoever wants a key stopped gets that much, although the call fails and says so.
             if matches!(row.state, State::Suspended | State::Revoked) {
@@ -389,7 +394,9 @@ impl Registry {
             self.store.forget_reported(&row.handle).await?;
         }
         if row.state.destroys_release() && !self.store.forget_deleted().await? {
-            tracing::warn!("the database's write-ahead log could not be emptied yet; it will be within a minute");
+            tracing::warn!(
+                "the database's write-ahead log could not be emptied yet; it will be within a minute"
+            );
         }
         Ok(row)
     }
@@ -400,54 +407,17 @@ async fn append(
     mut ledger: OwnedRwLockWriteGuard<Ledger>,
     cause: Cause,
     row: Registration,
-) -> Result<(OwnedRwLockWriteGuard<Ledger>, Registration, Result<(), LogError>), ChangeError> {
+) -> Result<
+    (
+        OwnedRwLockWriteGuard<Ledger>,
+        Registration,
+        Result<(), LogError>,
+    ),
+    ChangeError,
+> {
     let task = tokio::task::spawn_blocking(move || {
         let logged = ledger.log.append(cause, &row);
         (ledger, row, logged)
     });
     task.await.map_err(|_| ChangeError::Interrupted)
-}
-
-/// What is said of one key, before its release secret.
-fn state(
-    ledger: &Ledger,
-    handle: &Handle,
-    row: Option<&Registration>,
-    item: &QueryItem,
-    consent: Consent,
-    now_ms: u64,
-) -> Statement {
-    let known = row.map_or(0, |row| row.sequence);
-    let hold = ledger.holds.get(handle);
-    // An enclave refuses a sequence lower than one it has heard.
-    let suspended = |row: Option<&Registration>| Statement {
-        status: Status::Suspended,
-        sequence: known.max(item.last_sequence).max(hold.map_or(0, |hold| hold.sequence)),
-        grant_epoch: row.map_or(0, |row| row.grant_epoch),
-        release: None,
-    };
-    let none = Statement { status: Status::None, sequence: 0, grant_epoch: 0, release: None };
-    // RSV-22, also for a handle that only the log knows: the database may be older than the registration.
-    if row.is_none() && (hold.is_some() || item.last_sequence > 0) {
-        return suspended(None);
-    }
-    let Some(row) = row else { return none };
-    let status = match row.state_at(now_ms) {
-        // RSV-20
-        State::Pending | State::Expired if hold.is_none() && item.last_sequence == 0 => return none,
-        State::Revoked => Status::Revoked,
-        State::Active => Status::Good,
-        State::Pending | State::Expired | State::Suspended => Status::Suspended,
-    };
-    // RSV-21, RSV-22, RSV-30, and consent withheld (RSV-14 to RSV-18): never "good".
-    let doubtful = hold.is_some() || ledger.log.broken().is_some() || item.last_sequence > row.sequence;
-    if status != Status::Revoked && (doubtful || consent != Consent::Given) {
-        return suspended(Some(row));
-    }
-    Statement {
-        status,
-        sequence: row.sequence.max(item.last_sequence),
-        grant_epoch: row.grant_epoch,
-        release: None,
-    }
 }

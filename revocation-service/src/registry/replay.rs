@@ -51,14 +51,16 @@ impl Registry {
     }
 
     async fn replay_now(&self) -> Result<Vec<Replayed>, ReplayError> {
-        let mut ledger = Arc::clone(&self.ledger).write_owned().await;
+        let mut ledger = self.locked().await?;
         let scan = ledger.log.rescan()?;
         if let Some(problem) = ledger.log.broken() {
             return Err(LogError::Broken(problem.to_owned()).into());
         }
         let rows = self.store.list().await?;
         let mut held: Vec<(Handle, Hold)> =
-            holds::compare(&rows, &scan.last, &self.store.reported().await?).into_iter().collect();
+            holds::compare(&rows, &scan.last, &self.store.reported().await?)
+                .into_iter()
+                .collect();
         held.sort_by_key(|(handle, _)| *handle);
         ledger.holds = held.iter().copied().collect();
         drop(ledger);
@@ -71,15 +73,24 @@ impl Registry {
                 // An enclave reported a handle that neither knows any more: nothing to give a state to.
                 continue;
             };
-            let write = if row.is_some() { Write::Update } else { Write::Restore };
-            let ledger = Arc::clone(&self.ledger).write_owned().await;
+            let write = if row.is_some() {
+                Write::Update
+            } else {
+                Write::Restore
+            };
+            let ledger = self.locked().await?;
             // A revoke may have come in between; then there is nothing left to do.
             if !ledger.holds.contains_key(&handle) {
                 continue;
             }
             let row = self.commit(ledger, Cause::Replay, target, write).await?;
             tracing::warn!(%handle, reason = hold.reason.slug(), state = row.state.slug(), "replayed");
-            done.push(Replayed { handle, reason: hold.reason, state: row.state, sequence: row.sequence });
+            done.push(Replayed {
+                handle,
+                reason: hold.reason,
+                state: row.state,
+                sequence: row.sequence,
+            });
         }
         Ok(done)
     }
@@ -104,13 +115,31 @@ fn target(
         (None, None) => return None,
     };
     // Of such a key something is known outside that nobody here knows.
-    let state = if hold.reason == HoldReason::Reported { worse(State::Suspended, state) } else { state };
+    let state = if hold.reason == HoldReason::Reported {
+        worse(State::Suspended, state)
+    } else {
+        state
+    };
     // Ends that were reached stay reached.
-    let ended = [row, logged].into_iter().flatten().any(|known| known.state == State::Revoked);
+    let ended = [row, logged]
+        .into_iter()
+        .flatten()
+        .any(|known| known.state == State::Revoked);
     let state = if ended { State::Revoked } else { state };
-    let grant_epoch = [row, logged].into_iter().flatten().map(|known| known.grant_epoch).max().unwrap_or(0);
+    let grant_epoch = [row, logged]
+        .into_iter()
+        .flatten()
+        .map(|known| known.grant_epoch)
+        .max()
+        .unwrap_or(0);
     let sequence = hold.sequence.checked_add(1)?;
-    Some(Registration { state, sequence, grant_epoch, changed_ms: now_ms, ..base.clone() })
+    Some(Registration {
+        state,
+        sequence,
+        grant_epoch,
+        changed_ms: now_ms,
+        ..base.clone()
+    })
 }
 
 /// The less permissive of two states.
@@ -146,9 +175,16 @@ mod tests {
         }
     }
 
-    fn replayed(row: Option<Registration>, logged: Option<Registration>, reported: &[(Handle, u64)]) -> (State, u64) {
+    fn replayed(
+        row: Option<Registration>,
+        logged: Option<Registration>,
+        reported: &[(Handle, u64)],
+    ) -> (State, u64) {
         let rows: Vec<_> = row.into_iter().collect();
-        let log = logged.into_iter().map(|entry| (entry.handle, entry)).collect();
+        let log = logged
+            .into_iter()
+            .map(|entry| (entry.handle, entry))
+            .collect();
         let holds = holds::compare(&rows, &log, reported);
         let hold = holds[&Handle([1; 16])];
         let target = target(rows.first(), log.get(&Handle([1; 16])), hold, 9).unwrap();
@@ -158,15 +194,39 @@ mod tests {
     #[test]
     fn rsv_29_t75_the_log_counts_and_nothing_comes_back_to_life() {
         let of = |state, sequence| Some(registration(state, sequence));
-        assert_eq!(replayed(of(State::Active, 1), of(State::Revoked, 2), &[]), (State::Revoked, 3));
-        assert_eq!(replayed(of(State::Active, 3), of(State::Active, 1), &[]), (State::Active, 4));
-        assert_eq!(replayed(of(State::Active, 3), of(State::Revoked, 2), &[]), (State::Revoked, 4));
-        assert_eq!(replayed(of(State::Active, 2), of(State::Suspended, 2), &[]), (State::Suspended, 3));
-        assert_eq!(replayed(None, of(State::Active, 2), &[]), (State::Suspended, 3));
-        assert_eq!(replayed(None, of(State::Revoked, 2), &[]), (State::Revoked, 3));
-        assert_eq!(replayed(of(State::Active, 2), None, &[]), (State::Active, 3));
+        assert_eq!(
+            replayed(of(State::Active, 1), of(State::Revoked, 2), &[]),
+            (State::Revoked, 3)
+        );
+        assert_eq!(
+            replayed(of(State::Active, 3), of(State::Active, 1), &[]),
+            (State::Active, 4)
+        );
+        assert_eq!(
+            replayed(of(State::Active, 3), of(State::Revoked, 2), &[]),
+            (State::Revoked, 4)
+        );
+        assert_eq!(
+            replayed(of(State::Active, 2), of(State::Suspended, 2), &[]),
+            (State::Suspended, 3)
+        );
+        assert_eq!(
+            replayed(None, of(State::Active, 2), &[]),
+            (State::Suspended, 3)
+        );
+        assert_eq!(
+            replayed(None, of(State::Revoked, 2), &[]),
+            (State::Revoked, 3)
+        );
+        assert_eq!(
+            replayed(of(State::Active, 2), None, &[]),
+            (State::Active, 3)
+        );
         let heard = [(Handle([1; 16]), 9)];
-        assert_eq!(replayed(of(State::Active, 2), of(State::Active, 2), &heard), (State::Suspended, 10));
+        assert_eq!(
+            replayed(of(State::Active, 2), of(State::Active, 2), &heard),
+            (State::Suspended, 10)
+        );
     }
 
     #[test]
@@ -174,7 +234,13 @@ mod tests {
         let row = registration(State::Active, 2);
         let log = std::collections::HashMap::from([(row.handle, row.clone())]);
         assert!(holds::compare(std::slice::from_ref(&row), &log, &[]).is_empty());
-        let moved = Registration { group: GroupId([9; 32]), ..row };
-        assert_eq!(holds::compare(&[moved], &log, &[])[&Handle([1; 16])].reason, HoldReason::Differs);
+        let moved = Registration {
+            group: GroupId([9; 32]),
+            ..row
+        };
+        assert_eq!(
+            holds::compare(&[moved], &log, &[])[&Handle([1; 16])].reason,
+            HoldReason::Differs
+        );
     }
 }

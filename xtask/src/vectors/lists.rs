@@ -3,35 +3,32 @@
 
 use cofferdam_wire::cbor::{Item, context_list};
 use cofferdam_wire::context as c;
-use cofferdam_wire::cose::{CoseSign1, PublicKey};
-use cofferdam_wire::id::{
-    Digest, GroupId, Handle, KeyId, Nonce, PartitionId, RecipientId, Thumbprint, Token, hash,
-    sha256, user_data_hash,
-};
-use cofferdam_wire::kind::Suite;
+use cofferdam_wire::cose::CoseSign1;
+use cofferdam_wire::id::{Digest, GroupId, KeyId, RecipientId, Thumbprint, Token, sha256};
 use cofferdam_wire::record::Part;
-use cofferdam_wire::{binding, group, import, layer, record, session, status, transcript};
+use cofferdam_wire::{group, layer, record, session, status, transcript};
 use serde_json::{Value, json};
 
-use super::messages;
+use super::hashes;
 
-const GROUP: GroupId = GroupId([0x11; 32]);
+pub(super) const GROUP: GroupId = GroupId([0x11; 32]);
 const KEY: KeyId = KeyId([0x22; 32]);
 const RECIPIENT: RecipientId = RecipientId([0x33; 32]);
 const THUMBPRINT: Thumbprint = Thumbprint([0x44; 32]);
-const TOKEN: Token = Token([0x55; 32]);
+pub(super) const TOKEN: Token = Token([0x55; 32]);
 const DIGEST: Digest = Digest([0x66; 32]);
-const DATA: &[u8] = b"an encoded structure";
-const OTHER: &[u8] = b"another one";
+pub(super) const DATA: &[u8] = b"an encoded structure";
+pub(super) const OTHER: &[u8] = b"another one";
 
 /// What is done with the list.
-enum Use {
+pub(super) enum Use {
     Sha256,
     Sha384,
     Plain,
 }
 
-struct Entry {
+/// One list and the function that makes it.
+pub(super) struct Entry {
     function: &'static str,
     context: &'static str,
     items: Vec<Value>,
@@ -42,8 +39,8 @@ struct Entry {
 
 /// The file.
 pub(super) fn all() -> Value {
-    let mut entries = identifiers();
-    entries.extend(hashes());
+    let mut entries = hashes::identifiers();
+    entries.extend(hashes::hashes());
     entries.extend(infos());
     let lists: Vec<_> = entries.into_iter().map(Entry::checked).collect();
     json!({ "lists": lists, "to_be_signed": to_be_signed() })
@@ -51,7 +48,7 @@ pub(super) fn all() -> Value {
 
 impl Entry {
     /// A function whose output must be the list of these items, hashed or not.
-    fn new(
+    pub(super) fn new(
         function: &'static str,
         context: &'static str,
         items: &[Item<'_>],
@@ -102,167 +99,6 @@ fn shown(item: &Item<'_>) -> Value {
         Item::Bool(flag) => json!({ "bool": flag }),
         Item::Null => Value::Null,
     }
-}
-
-fn identifiers() -> Vec<Entry> {
-    use Item::{Bytes, Text, Uint};
-    let hashed = |function, context, items: &[Item<'_>], output: &[u8]| {
-        Entry::new(function, context, items, Use::Sha256, output)
-    };
-    let owner = PublicKey::Ed25519([7; 32]).to_cose();
-    vec![
-        hashed(
-            "GroupId::of",
-            c::GROUP_ID,
-            &[Bytes(DATA)],
-            &GroupId::of(DATA).0,
-        ),
-        hashed(
-            "PartitionId::of",
-            c::PARTITION_ID,
-            &[Bytes(&GROUP.0), Bytes(&owner), Text("payments")],
-            &PartitionId::of(&GROUP, &owner, "payments").0,
-        ),
-        hashed("KeyId::of", c::KEY_ID, &[Bytes(DATA)], &KeyId::of(DATA).0),
-        hashed(
-            "Handle::of",
-            c::HANDLE,
-            &[Bytes(&TOKEN.0)],
-            &Handle::of(&TOKEN).0,
-        ),
-        hashed("Token::hash", c::TOKEN, &[Bytes(&TOKEN.0)], &TOKEN.hash().0),
-        hashed(
-            "Thumbprint::of",
-            c::THUMBPRINT,
-            &[Bytes(&owner)],
-            &Thumbprint::of(&owner).0,
-        ),
-        hashed(
-            "layer::recipient_id",
-            c::RECIPIENT,
-            &[Uint(1), Bytes(DATA)],
-            &layer::recipient_id(Suite::XWing, DATA).0,
-        ),
-        hashed(
-            "session::grant_id",
-            c::GRANT_ID,
-            &[Bytes(DATA)],
-            &session::grant_id(DATA).0,
-        ),
-        hashed(
-            "session::ticket_hash",
-            c::TICKET_ID,
-            &[Bytes(DATA)],
-            &session::ticket_hash(DATA).0,
-        ),
-    ]
-}
-
-fn hashes() -> Vec<Entry> {
-    use Item::{Bytes, Null, Uint};
-    let hashed = |function, context, items: &[Item<'_>], output: &[u8]| {
-        Entry::new(function, context, items, Use::Sha256, output)
-    };
-    let revocation = messages::revocation();
-    let encoded = cofferdam_wire::cbor::encode(&revocation);
-    let proof = messages::proof();
-    let keys = cofferdam_wire::cbor::encode(&proof.provider_keys);
-    let with_r = import::revocation_hash(Some(&revocation), &[9; 32]);
-    let user_data = |function, context, output: [u8; 48]| {
-        assert_eq!(user_data_hash(context, DATA), output);
-        Entry::new(function, context, &[Bytes(DATA)], Use::Sha384, &output)
-    };
-    let transcript_items = |tls| {
-        [
-            Bytes(&[8; 32]),
-            Bytes(&proof.enclave.binding),
-            Bytes(&proof.enclave.evidence),
-            Bytes(&proof.vendor_statement),
-            Bytes(&keys),
-            tls,
-        ]
-    };
-    let nonce = Nonce([8; 32]);
-    vec![
-        hashed(
-            "import::header_hash",
-            c::HEADER,
-            &[Bytes(DATA)],
-            &import::header_hash(DATA).0,
-        ),
-        hashed(
-            "import::vendor_layer_hash",
-            c::VENDOR_LAYER_HASH,
-            &[Bytes(DATA)],
-            &import::vendor_layer_hash(DATA).0,
-        ),
-        hashed(
-            "import::control_hash",
-            c::CONTROL,
-            &[Bytes(DATA)],
-            &import::control_hash(DATA).0,
-        ),
-        hashed(
-            "import::material_hash",
-            c::MATERIAL,
-            &[Bytes(DATA)],
-            &import::material_hash(DATA).0,
-        ),
-        hashed(
-            "import::revocation_hash",
-            c::REVOCATION,
-            &[Bytes(&encoded), Bytes(&[9; 32])],
-            &with_r.0,
-        ),
-        hashed(
-            "import::revocation_hash",
-            c::REVOCATION,
-            &[Null, Bytes(&[])],
-            &import::revocation_hash(None, &[]).0,
-        ),
-        hashed(
-            "import::check_value",
-            c::CHECK_VALUE,
-            &[Bytes(DATA), Bytes(OTHER)],
-            &import::check_value(DATA, OTHER).0,
-        ),
-        hashed(
-            "Proof::transcript",
-            c::TRANSCRIPT,
-            &transcript_items(Null),
-            &proof.transcript(&nonce, None).0,
-        ),
-        hashed(
-            "Proof::transcript",
-            c::TRANSCRIPT,
-            &transcript_items(Bytes(OTHER)),
-            &proof.transcript(&nonce, Some(OTHER)).0,
-        ),
-        hashed(
-            "binding::empty_chain",
-            c::CHAIN,
-            &[Bytes(&GROUP.0)],
-            &binding::empty_chain(&GROUP).0,
-        ),
-        hashed(
-            "group::group_key_commitment",
-            c::GROUP_KEY,
-            &[Bytes(&[3; 32])],
-            &group::group_key_commitment(&[3; 32]).0,
-        ),
-        hashed(
-            "group::share_commitment",
-            c::SHARE,
-            &[Uint(2), Bytes(DATA), Bytes(OTHER)],
-            &group::share_commitment(2, DATA, OTHER).0,
-        ),
-        user_data("binding::user_data", c::BINDING, binding::user_data(DATA)),
-        user_data(
-            "group::genesis_user_data",
-            c::GENESIS,
-            group::genesis_user_data(DATA),
-        ),
-    ]
 }
 
 fn infos() -> Vec<Entry> {
@@ -429,6 +265,7 @@ fn to_be_signed() -> Vec<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cofferdam_wire::id::hash;
 
     #[test]
     fn the_general_hash_is_the_hash_of_the_list() {

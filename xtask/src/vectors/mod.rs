@@ -6,6 +6,7 @@ mod annotate;
 mod defects;
 mod formats;
 mod frames;
+mod hashes;
 mod lists;
 mod messages;
 mod padding;
@@ -17,7 +18,7 @@ use serde_json::Value;
 
 /// Write or check.
 #[derive(clap::Args)]
-pub(crate) struct Options {
+pub struct Options {
     /// Writes nothing; fails if a file differs.
     #[arg(long)]
     pub(crate) check: bool,

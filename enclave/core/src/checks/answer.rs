@@ -6,12 +6,13 @@
 use crate::crypto::secret::Secret32;
 use crate::crypto::signature::{verify, verify_sign1};
 use crate::crypto::{hpke, xwing};
+use crate::lease::Answered;
 use cofferdam_wire::cose::{CoseSign1, PublicKey};
 use cofferdam_wire::id::{Digest, Nonce};
 use cofferdam_wire::layer::unpad;
 use cofferdam_wire::status::{
-    AnswerPlain, SealedAnswer, SignedPush, Status, StatusAnswer, StatusCertificate, StatusPurpose,
-    StatusPush,
+    AnswerItem, AnswerPlain, SealedAnswer, SignedPush, Status, StatusAnswer, StatusCertificate,
+    StatusPurpose, StatusPush,
 };
 use cofferdam_wire::{cbor, context, limits};
 use zeroize::Zeroizing;
@@ -29,23 +30,6 @@ pub(super) struct Asked {
     pub(super) info: Vec<u8>,
     pub(super) nonce: Nonce,
     pub(super) items: usize,
-}
-
-/// An answer that was verified whole.
-pub(super) struct Opened {
-    pub(super) issued_at_ms: u64,
-    pub(super) valid_for_s: u32,
-    /// One for each item of the query, by position.
-    pub(super) statements: Vec<Statement>,
-}
-
-/// What a service says of one key.
-pub(super) struct Statement {
-    pub(super) status: Status,
-    pub(super) sequence: u64,
-    pub(super) grant_epoch: u64,
-    /// Only ever beside "good".
-    pub(super) release: Option<Secret32>,
 }
 
 /// Why something was refused, whole.
@@ -72,19 +56,26 @@ pub(super) fn certified(
     purpose: StatusPurpose,
     attested_ms: u64,
 ) -> Result<StatusCertificate, Refused> {
-    let signed = CoseSign1::from_bytes(bytes, limits::STATUS_CERTIFICATE).map_err(|_| Refused::Malformed)?;
+    let signed =
+        CoseSign1::from_bytes(bytes, limits::STATUS_CERTIFICATE).map_err(|_| Refused::Malformed)?;
     // STA-1
     if !verify_sign1(root, context::STATUS_CERTIFICATE, &signed) {
         return Err(Refused::Certificate);
     }
-    let certificate: StatusCertificate =
-        cbor::decode(&signed.payload, limits::STATUS_CERTIFICATE).map_err(|_| Refused::Malformed)?;
+    let certificate: StatusCertificate = cbor::decode(&signed.payload, limits::STATUS_CERTIFICATE)
+        .map_err(|_| Refused::Malformed)?;
     if certificate.purpose != purpose {
         return Err(Refused::Certificate);
     }
     // STA-2: a stolen status key is of use for a week at most (T-51).
-    let StatusCertificate { not_before_s, not_after_s, .. } = certificate;
-    let lifetime_s = not_after_s.checked_sub(not_before_s).ok_or(Refused::Certificate)?;
+    let StatusCertificate {
+        not_before_s,
+        not_after_s,
+        ..
+    } = certificate;
+    let lifetime_s = not_after_s
+        .checked_sub(not_before_s)
+        .ok_or(Refused::Certificate)?;
     let now_s = attested_ms / 1000;
     let has_begun = not_before_s <= now_s.saturating_add(BEGIN_SKEW_S);
     if lifetime_s > limits::STATUS_CERTIFICATE_LIFETIME_S || !has_begun || now_s >= not_after_s {
@@ -99,14 +90,15 @@ fn signer(root: &PublicKey, certificate: &[u8], attested_ms: u64) -> Result<Publ
     PublicKey::from_cose(&certificate.key).map_err(|_| Refused::Malformed)
 }
 
-/// Opens and verifies an answer, whole or not at all.
+/// Opens and verifies an answer, whole or not at all: what it says of each item by position, with a release only ever
+/// beside "good".
 pub(super) fn open(
     reply: &[u8],
     asked: &Asked,
     root: &PublicKey,
     setup: &xwing::PrivateKey,
     attested_ms: u64,
-) -> Result<Opened, Refused> {
+) -> Result<Vec<(Answered, Option<Secret32>)>, Refused> {
     let sealed: SealedAnswer =
         cbor::decode(reply, limits::STATUS_ANSWER).map_err(|_| Refused::Malformed)?;
     let enc: &[u8; xwing::ENC] = sealed.enc[..].try_into().map_err(|_| Refused::Malformed)?;
@@ -120,13 +112,20 @@ pub(super) fn open(
 
     // STA-7: the signer counts for this root, which is that of every key in the query (T-68).
     let signer = signer(root, plain.certificate, attested_ms)?;
-    let signed =
-        CoseSign1::from_bytes(plain.answer, limits::STATUS_ANSWER).map_err(|_| Refused::Malformed)?;
-    let CoseSign1 { algorithm, payload, signature } = signed;
+    let signed = CoseSign1::from_bytes(plain.answer, limits::STATUS_ANSWER)
+        .map_err(|_| Refused::Malformed)?;
+    let CoseSign1 {
+        algorithm,
+        payload,
+        signature,
+    } = signed;
     // The payload holds release secrets, so neither it nor the copy that is verified outlives this function.
     let payload = Zeroizing::new(payload);
-    let to_be_signed =
-        Zeroizing::new(CoseSign1::to_be_signed(algorithm, context::STATUS_ANSWER, &payload));
+    let to_be_signed = Zeroizing::new(CoseSign1::to_be_signed(
+        algorithm,
+        context::STATUS_ANSWER,
+        &payload,
+    ));
     if algorithm != signer.algorithm() || !verify(&signer, &to_be_signed, &signature) {
         return Err(Refused::Signature);
     }
@@ -138,23 +137,29 @@ pub(super) fn open(
     }
     // STA-9
     if answer.items.len() != asked.items {
-        return Err(Refused::Items { expected: asked.items, actual: answer.items.len() });
+        return Err(Refused::Items {
+            expected: asked.items,
+            actual: answer.items.len(),
+        });
     }
-    let statement = |item: &cofferdam_wire::status::AnswerItem<'_>| {
-        // STA-10: a secret of another length is none, and nothing but "good" opens anything.
-        let release = item.release.filter(|_| item.status == Status::Good);
-        Statement {
-            status: item.status,
-            sequence: item.sequence,
-            grant_epoch: item.grant_epoch,
-            release: release.and_then(|release| Secret32::from_slice(release)),
-        }
-    };
-    Ok(Opened {
+    let answered = |item: &AnswerItem<'_>| Answered {
+        nonce: answer.nonce,
+        status: item.status,
+        sequence: item.sequence,
+        grant_epoch: item.grant_epoch,
         issued_at_ms: answer.issued_at_ms,
         valid_for_s: answer.valid_for_s,
-        statements: answer.items.iter().map(statement).collect(),
-    })
+    };
+    let release = |item: &AnswerItem<'_>| {
+        // STA-10: a secret of another length is none, and nothing but "good" opens anything.
+        let release = item.release.filter(|_| item.status == Status::Good)?;
+        Secret32::from_slice(release)
+    };
+    Ok(answer
+        .items
+        .iter()
+        .map(|item| (answered(item), release(item)))
+        .collect())
 }
 
 /// A push whose signature was not looked at yet.
@@ -168,7 +173,11 @@ impl<'a> Pushed<'a> {
     pub(super) fn parse(pushed: &'a SignedPush) -> Result<Self, Refused> {
         let signed = CoseSign1::from_bytes(&pushed.push, PUSH).map_err(|_| Refused::Malformed)?;
         let unverified = cbor::decode(&signed.payload, PUSH).map_err(|_| Refused::Malformed)?;
-        Ok(Self { pushed, signed, unverified })
+        Ok(Self {
+            pushed,
+            signed,
+            unverified,
+        })
     }
 
     /// Whom it says it is about.
@@ -177,7 +186,11 @@ impl<'a> Pushed<'a> {
     }
 
     /// What it says, if a signer under this root says it.
-    pub(super) fn verify(&self, root: &PublicKey, attested_ms: u64) -> Result<&StatusPush, Refused> {
+    pub(super) fn verify(
+        &self,
+        root: &PublicKey,
+        attested_ms: u64,
+    ) -> Result<&StatusPush, Refused> {
         // STA-12
         let signer = signer(root, &self.pushed.certificate, attested_ms)?;
         if !verify_sign1(&signer, context::STATUS_PUSH, &self.signed) {

@@ -2,7 +2,7 @@
 
 use super::schedule::{Lane, Slot};
 use super::services::{Access, QueryKey};
-use super::tracked::Pending;
+use super::tracked::{Pending, part};
 use super::{Ask, Checks, Identity, Member, UnderWay, What, query, timing};
 use crate::io::Entropy;
 use crate::lease::{Clock, Turn};
@@ -18,39 +18,58 @@ const ASKS_PER_CALL: usize = 16;
 
 impl Checks {
     /// An operation waits for this key: asks every service whose word is needed as soon as it may be asked. The turn
-    /// goes back into [`Checks::permits`].
-    pub(crate) fn want_now(&mut self, key: KeyId, now: Clock) -> Turn {
-        let Some(tracked) = self.keys.get_mut(&key) else { return Turn::NONE };
-        if tracked.lease.is_revoked() {
-            return Turn::NONE;
-        }
-        let turn = tracked.lease.admit();
-        let is_per_operation = tracked.lease.terms().per_operation;
+    /// is for [`Checks::permits`], and for the next call if the same operation goes on waiting.
+    pub(crate) fn want_now(&mut self, key: KeyId, turn: Turn, now: Clock) -> Turn {
+        let Some(tracked) = self.keys.get_mut(&key) else {
+            return turn;
+        };
+        let turn = if turn == Turn::NONE {
+            self.last_turn.next()
+        } else {
+            turn
+        };
+        self.last_turn = self.last_turn.max(turn);
+        tracked.lease.admit(turn);
         for (service, item) in tracked.items.iter_mut().enumerate() {
+            let lease = &tracked.lease;
+            if lease.is_revoked() || lease.is_enough_for(service, turn, now) {
+                continue;
+            }
             if item.asked.is_some() {
                 // STA-15: one query under way for a key and service.
-                item.is_wanted_again = true;
-            } else if is_per_operation || !tracked.lease.is_confirmed(service, now) {
-                let due_ms = now.monotonic_ms.max(item.not_before_ms);
-                if item.slot.is_none_or(|slot| slot.due_ms > due_ms) {
-                    let member = Member { key, service };
-                    item.put(Some(Slot { due_ms, from_ms: due_ms, member }), &mut self.schedule);
-                }
+                item.is_wanted_again |= !lease.is_asked_for(service, turn);
+                continue;
+            }
+            let due_ms = now.monotonic_ms.max(item.not_before_ms);
+            if item.slot.is_none_or(|slot| slot.due_ms > due_ms) {
+                item.put(
+                    Some(Slot::at(due_ms, Member { key, service })),
+                    &mut self.schedule,
+                );
             }
         }
         turn
     }
 
     /// What to ask now. If there was more than fits one call, [`Checks::next_timeout_ms`] says so.
-    pub(crate) fn due(&mut self, now: Clock, identity: &Identity<'_>, entropy: &mut dyn Entropy) -> Vec<Ask> {
+    pub(crate) fn due(
+        &mut self,
+        now: Clock,
+        identity: &Identity<'_>,
+        entropy: &mut dyn Entropy,
+    ) -> Vec<Ask> {
         self.lose(now, entropy);
         let mut asks = Vec::new();
         while asks.len() < ASKS_PER_CALL {
-            let Some((lane, root)) = self.schedule.ready(now.monotonic_ms) else { break };
+            let Some((lane, root)) = self.schedule.ready(now.monotonic_ms) else {
+                break;
+            };
             match self.services.access(&lane, now) {
                 Access::Wait(until_ms) => self.schedule.hold(&lane, until_ms),
                 Access::Fetch => asks.push(self.fetch(lane, root, now)),
-                Access::Key(key) => asks.extend(self.query(lane, root, &key, now, identity, entropy)),
+                Access::Key(key) => {
+                    asks.extend(self.query(lane, root, &key, now, identity, entropy))
+                }
             }
         }
         asks
@@ -60,10 +79,24 @@ impl Checks {
         let lost_at_ms = now.monotonic_ms + timing::LOST_MS;
         self.services.fetching(&lane, lost_at_ms);
         self.schedule.hold(&lane, lost_at_ms);
-        let body = cbor::encode(&Host { host: lane.host.clone() });
+        let body = cbor::encode(&Host {
+            host: lane.host.clone(),
+        });
         let id = self.draw_id();
-        self.start(id, UnderWay { lane, root, lost_at_ms, what: What::Certificates });
-        Ask { id, message: Message::FetchStatusKeys, body }
+        self.start(
+            id,
+            UnderWay {
+                lane,
+                root,
+                lost_at_ms,
+                what: What::Certificates,
+            },
+        );
+        Ask {
+            id,
+            message: Message::FetchStatusKeys,
+            body,
+        }
     }
 
     fn query(
@@ -77,7 +110,8 @@ impl Checks {
     ) -> Option<Ask> {
         let room = query::capacity(identity);
         if room == 0 {
-            self.schedule.hold(&lane, now.monotonic_ms + timing::PAUSE_MAX_MS);
+            self.schedule
+                .hold(&lane, now.monotonic_ms + timing::PAUSE_MAX_MS);
             return None;
         }
         let id = self.draw_id();
@@ -85,16 +119,24 @@ impl Checks {
         entropy.fill(&mut nonce.0);
         let (mut members, mut items, mut patience_ms) = (Vec::new(), Vec::new(), timing::LOST_MS);
         for member in self.schedule.take(&lane, now.monotonic_ms, room) {
-            let Some(tracked) = self.keys.get_mut(&member.key) else { continue };
-            let Some(item) = tracked.items.get_mut(member.service) else { continue };
-            let wants_release = !tracked.is_open;
-            let last_sequence = tracked.lease.last_sequence(member.service);
-            items.push(QueryItem { token: item.token, last_sequence, wants_release });
+            let Some((lease, item, is_open)) = part(&mut self.keys, &member) else {
+                continue;
+            };
+            let (token, last_sequence) = (item.token, lease.last_sequence(member.service));
+            items.push(QueryItem {
+                token,
+                last_sequence,
+                wants_release: !is_open,
+            });
             item.slot = None;
             item.is_wanted_again = false;
-            item.asked = Some(Pending { id, sent_ms: now.monotonic_ms, wants_release });
-            tracked.lease.asked(member.service, nonce, now);
-            patience_ms = patience_ms.min(timing::patience_ms(tracked.lease.terms()));
+            item.asked = Some(Pending {
+                id,
+                sent_ms: now.monotonic_ms,
+                wants_release: !is_open,
+            });
+            lease.asked(member.service, nonce, now);
+            patience_ms = patience_ms.min(timing::patience_ms(lease.terms()));
             members.push(member);
         }
         if members.is_empty() {
@@ -106,10 +148,25 @@ impl Checks {
             self.silent(id, &members, now, entropy);
             return None;
         };
-        let body = cbor::encode(&Courier { host: lane.host.clone(), query: sealed });
+        let body = cbor::encode(&Courier {
+            host: lane.host.clone(),
+            query: sealed,
+        });
         let lost_at_ms = now.monotonic_ms + patience_ms;
-        self.start(id, UnderWay { lane, root, lost_at_ms, what: What::Status { asked, members } });
-        Some(Ask { id, message: Message::AskStatus, body })
+        self.start(
+            id,
+            UnderWay {
+                lane,
+                root,
+                lost_at_ms,
+                what: What::Status { asked, members },
+            },
+        );
+        Some(Ask {
+            id,
+            message: Message::AskStatus,
+            body,
+        })
     }
 
     fn draw_id(&mut self) -> u64 {
@@ -161,12 +218,19 @@ impl Checks {
     }
 
     /// A query brought nothing: its keys are asked about again after a pause.
-    pub(super) fn silent(&mut self, id: u64, members: &[Member], now: Clock, entropy: &mut dyn Entropy) {
+    pub(super) fn silent(
+        &mut self,
+        id: u64,
+        members: &[Member],
+        now: Clock,
+        entropy: &mut dyn Entropy,
+    ) {
         for member in members {
-            let Some(tracked) = self.keys.get_mut(&member.key) else { continue };
-            let Some(item) = tracked.items.get_mut(member.service) else { continue };
+            let Some((lease, item, _)) = part(&mut self.keys, member) else {
+                continue;
+            };
             if item.asked.take_if(|pending| pending.id == id).is_some() {
-                let slot = item.pause(*member, tracked.lease.terms(), now, entropy);
+                let slot = item.pause(*member, lease.terms(), now, entropy);
                 item.put(Some(slot), &mut self.schedule);
             }
         }

@@ -1,7 +1,10 @@
 //! The hearing half: replies, pushes, ends, and what follows from them for a key's material.
 
-use super::answer::{Opened, Pushed, Statement, open};
+use super::answer::{Pushed, open};
+use super::schedule::Slot;
+use super::tracked::part;
 use super::{Checks, Event, Identity, Member, REVOKED, UnderWay, What, timing};
+use crate::crypto::secret::Secret32;
 use crate::io::Entropy;
 use crate::lease::{Answered, Clock};
 use cofferdam_wire::Code;
@@ -24,7 +27,12 @@ impl Checks {
         // What is over is over before the answer is looked at, for the answer may bring no release.
         let mut events = self.expire(now);
         // STA-14: a reply to nothing that is under way is nothing.
-        let Some(UnderWay { lane, root, what, .. }) = self.end(id) else { return events };
+        let Some(UnderWay {
+            lane, root, what, ..
+        }) = self.end(id)
+        else {
+            return events;
+        };
         let (asked, members) = match what {
             What::Certificates => {
                 self.certificates(&lane, &root, reply.ok(), now, entropy);
@@ -34,17 +42,9 @@ impl Checks {
         };
         let opened = reply.map(|reply| open(reply, &asked, &root, identity.setup, now.attested_ms));
         match opened {
-            Ok(Ok(Opened { issued_at_ms, valid_for_s, statements })) => {
-                for (member, statement) in members.into_iter().zip(statements) {
-                    let answered = Answered {
-                        nonce: asked.nonce,
-                        status: statement.status,
-                        sequence: statement.sequence,
-                        grant_epoch: statement.grant_epoch,
-                        issued_at_ms,
-                        valid_for_s,
-                    };
-                    self.hear(id, member, &answered, statement, now, entropy);
+            Ok(Ok(said)) => {
+                for (member, (answered, release)) in members.into_iter().zip(said) {
+                    self.hear(id, member, &answered, release, now, entropy);
                     self.settle(member.key, Some(answered.status), now, &mut events);
                 }
             }
@@ -64,32 +64,40 @@ impl Checks {
         id: u64,
         member: Member,
         answered: &Answered,
-        statement: Statement,
+        release: Option<Secret32>,
         now: Clock,
         entropy: &mut dyn Entropy,
     ) {
-        let Some(tracked) = self.keys.get_mut(&member.key) else { return };
-        let Some(item) = tracked.items.get_mut(member.service) else { return };
-        // Asked in another load, or lost meanwhile.
-        let Some(pending) = item.asked.take_if(|pending| pending.id == id) else { return };
-
-        let brings_nothing =
-            answered.status == Status::Good && !tracked.is_open && statement.release.is_none();
-        // STA-10: a "good" that does not open the closed material is no use, so it is none.
-        let is_taken =
-            !brings_nothing && tracked.lease.answered(member.service, answered, now).is_ok();
-        let terms = *tracked.lease.terms();
-        let mut next_check = || {
-            let valid_for_s = answered.valid_for_s;
-            timing::next_check(member, &terms, valid_for_s, pending.sent_ms, now.monotonic_ms, entropy)
+        let Some((lease, item, is_open)) = part(&mut self.keys, &member) else {
+            return;
         };
-        let slot = match answered.status {
+        // Asked in another load, or lost meanwhile.
+        let Some(pending) = item.asked.take_if(|pending| pending.id == id) else {
+            return;
+        };
+
+        let (status, terms) = (answered.status, *lease.terms());
+        // STA-10: a "good" that does not open the closed material is no use, so it is none.
+        let brings_nothing = status == Status::Good && !is_open && release.is_none();
+        let is_taken = !brings_nothing && lease.answered(member.service, answered, now).is_ok();
+        let mut next_check = || {
+            let (valid_for_s, now_ms) = (answered.valid_for_s, now.monotonic_ms);
+            timing::next_check(
+                member,
+                &terms,
+                valid_for_s,
+                pending.sent_ms,
+                now_ms,
+                entropy,
+            )
+        };
+        let slot = match status {
             Status::Revoked if is_taken => None,
-            Status::Good if is_taken && tracked.lease.is_confirmed(member.service, now) => {
+            Status::Good if is_taken && lease.is_confirmed(member.service, now) => {
                 (item.failures, item.not_before_ms) = (0, 0);
-                item.release = statement.release.filter(|_| !tracked.is_open);
+                item.release = release.filter(|_| !is_open);
                 match (terms.per_operation, item.is_wanted_again) {
-                    (true, true) => Some(item.at_once(member, now)),
+                    (true, true) => Some(Slot::at(now.monotonic_ms, member)),
                     (true, false) => None,
                     (false, _) => Some(next_check()),
                 }
@@ -100,7 +108,9 @@ impl Checks {
                 (!terms.per_operation).then(next_check)
             }
             // It was asked for while the material was open, and that was closed meanwhile: ask for the release too.
-            Status::Good if brings_nothing && !pending.wants_release => Some(item.at_once(member, now)),
+            Status::Good if brings_nothing && !pending.wants_release => {
+                Some(Slot::at(now.monotonic_ms, member))
+            }
             _ => Some(item.pause(member, &terms, now, entropy)),
         };
         item.put(slot, &mut self.schedule);
@@ -110,15 +120,28 @@ impl Checks {
     pub(crate) fn pushed(&mut self, push: &SignedPush, now: Clock) -> Result<Vec<Event>, Code> {
         let push = Pushed::parse(push).map_err(|_| Code::Malformed)?;
         let handle = push.handle();
-        let first = (handle, Member { key: KeyId([0; 32]), service: 0 });
-        let named = self.handles.range(first..).take_while(|(named, _)| *named == handle);
+        let first = (
+            handle,
+            Member {
+                key: KeyId([0; 32]),
+                service: 0,
+            },
+        );
+        let named = self
+            .handles
+            .range(first..)
+            .take_while(|(named, _)| *named == handle);
         let named: Vec<_> = named.map(|(_, member)| *member).collect();
 
         // Keys may share a handle. Each believes its own root, and each root is tried once.
         let mut verdicts = BTreeMap::new();
         let mut believed = Vec::new();
         for member in &named {
-            let Some(item) = self.keys.get(&member.key).and_then(|key| key.items.get(member.service)) else {
+            let Some(item) = self
+                .keys
+                .get(&member.key)
+                .and_then(|key| key.items.get(member.service))
+            else {
                 continue;
             };
             let verdict = verdicts.entry(item.lane.root);
@@ -130,7 +153,9 @@ impl Checks {
         }
         let mut events = self.expire(now);
         for (member, said) in believed {
-            let Some(tracked) = self.keys.get_mut(&member.key) else { continue };
+            let Some(tracked) = self.keys.get_mut(&member.key) else {
+                continue;
+            };
             tracked.lease.pushed(member.service, said, now);
             let heard = Some(said.status).filter(|status| *status == Status::Suspended);
             self.settle(member.key, heard, now, &mut events);
@@ -143,7 +168,9 @@ impl Checks {
         let mut events = Vec::new();
         loop {
             let first = |ends: &BTreeSet<(u64, KeyId)>, now_ms: u64| {
-                ends.first().filter(|(at_ms, _)| *at_ms <= now_ms).map(|(_, key)| *key)
+                ends.first()
+                    .filter(|(at_ms, _)| *at_ms <= now_ms)
+                    .map(|(_, key)| *key)
             };
             let over = first(&self.ends_monotonic, now.monotonic_ms)
                 .or_else(|| first(&self.ends_attested, now.attested_ms));
@@ -154,13 +181,18 @@ impl Checks {
 
     /// Draws the consequences for the core, after anything that may have changed the lease.
     fn settle(&mut self, key: KeyId, heard: Option<Status>, now: Clock, events: &mut Vec<Event>) {
-        let Some(tracked) = self.keys.get_mut(&key) else { return };
+        let Some(tracked) = self.keys.get_mut(&key) else {
+            return;
+        };
         tracked.lease.expire(now);
         let state = tracked.lease.state(now);
         match state {
             LeaseState::Active if tracked.is_open => {
                 if heard == Some(Status::Good) {
-                    events.push(Event::Good { key, releases: Vec::new() });
+                    events.push(Event::Good {
+                        key,
+                        releases: Vec::new(),
+                    });
                 }
             }
             LeaseState::Active => {
@@ -195,7 +227,9 @@ impl Checks {
     }
 
     fn reindex(&mut self, key: KeyId) {
-        let Some(tracked) = self.keys.get_mut(&key) else { return };
+        let Some(tracked) = self.keys.get_mut(&key) else {
+            return;
+        };
         let ends = tracked.lease.ends();
         let before = std::mem::replace(&mut tracked.ends, ends);
         self.unindex(key, before);

@@ -105,6 +105,7 @@ pub(crate) struct Checks {
     under_way: BTreeMap<u64, UnderWay>,
     losses: BTreeSet<(u64, u64)>,
     last_id: u64,
+    last_turn: Turn,
 }
 
 /// An ask under way.
@@ -118,7 +119,10 @@ struct UnderWay {
 enum What {
     Certificates,
     /// The members by position.
-    Status { asked: Asked, members: Vec<Member> },
+    Status {
+        asked: Asked,
+        members: Vec<Member>,
+    },
 }
 
 impl Checks {
@@ -135,7 +139,11 @@ impl Checks {
         for (service, named) in revocation.services().iter().enumerate() {
             let root = named.status_root;
             // STA-3: keys of one owner, host and root share queries, and no others (T-68).
-            let lane = Lane { host: named.host.clone(), root: root.thumbprint(), owner };
+            let lane = Lane {
+                host: named.host.clone(),
+                root: root.thumbprint(),
+                owner,
+            };
             let handle = Handle::of(&named.token);
             self.handles.insert((handle, Member { key, service }));
             items.push(Item {
@@ -151,12 +159,23 @@ impl Checks {
                 not_before_ms: 0,
             });
         }
-        self.keys.insert(key, Tracked { lease, items, is_open: false, is_over, ends: None });
+        self.keys.insert(
+            key,
+            Tracked {
+                lease,
+                items,
+                is_open: false,
+                is_over,
+                ends: None,
+            },
+        );
     }
 
     /// Ends the load of a key. Answers that are still under way mean nothing for the next load.
     pub(crate) fn forget(&mut self, key: KeyId) {
-        let Some(tracked) = self.keys.remove(&key) else { return };
+        let Some(tracked) = self.keys.remove(&key) else {
+            return;
+        };
         self.unindex(key, tracked.ends);
         for (service, item) in tracked.items.into_iter().enumerate() {
             self.handles.remove(&(item.handle, Member { key, service }));
@@ -168,7 +187,9 @@ impl Checks {
 
     /// Whether the operation with this turn ([`Turn::NONE`] if it did not wait) may start, or its result leave.
     pub(crate) fn permits(&self, key: KeyId, turn: Turn, now: Clock) -> bool {
-        self.keys.get(&key).is_some_and(|tracked| tracked.is_open && tracked.lease.permits(turn, now))
+        self.keys
+            .get(&key)
+            .is_some_and(|tracked| tracked.is_open && tracked.lease.permits(turn, now))
     }
 
     /// State of a key's lease; `None` if the key is not loaded.
@@ -178,13 +199,18 @@ impl Checks {
 
     /// Lowest grant epoch that the key's services still accept.
     pub(crate) fn grant_epoch(&self, key: KeyId) -> u64 {
-        self.keys.get(&key).map_or(0, |tracked| tracked.lease.grant_epoch())
+        self.keys
+            .get(&key)
+            .map_or(0, |tracked| tracked.lease.grant_epoch())
     }
 
     /// When [`Checks::expire`] or [`Checks::due`] has something to do, in monotonic milliseconds.
     pub(crate) fn next_timeout_ms(&self) -> Option<u64> {
         let end = self.ends_monotonic.first().map(|(at, _)| *at);
         let loss = self.losses.first().map(|(at, _)| *at);
-        [self.schedule.next_ms(), end, loss].into_iter().flatten().min()
+        [self.schedule.next_ms(), end, loss]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }

@@ -45,15 +45,26 @@ pub(super) fn seal(
         enc: enc.to_vec(),
         items,
     };
-    let signed = identity.instance.sign1(context::STATUS_QUERY, cbor::encode(&query))?.to_bytes();
+    let signed = identity
+        .instance
+        .sign1(context::STATUS_QUERY, cbor::encode(&query))?
+        .to_bytes();
     // STA-4: the size tells the provider the number of keys by steps only.
     let padded = Zeroizing::new(pad(signed, limits::STATUS_QUERY_STEP));
     if padded.len() > limits::STATUS_QUERY_PLAIN {
         return Err(Failed);
     }
     let ciphertext = sender.seal(&[], &padded)?;
-    let sealed = cbor::encode(&SealedQuery { service_key: service.id, enc: query.enc, ciphertext });
-    let asked =
-        Asked { query: sha256(&sealed), info: answer_info(&sealed), nonce, items: items_asked };
+    let sealed = cbor::encode(&SealedQuery {
+        service_key: service.id,
+        enc: query.enc,
+        ciphertext,
+    });
+    let asked = Asked {
+        query: sha256(&sealed),
+        info: answer_info(&sealed),
+        nonce,
+        items: items_asked,
+    };
     Ok((sealed, asked))
 }

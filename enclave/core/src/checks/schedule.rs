@@ -37,6 +37,18 @@ pub(super) struct Slot {
     pub(super) member: Member,
 }
 
+impl Slot {
+    /// At that time and not before.
+    pub(super) fn at(due_ms: u64, member: Member) -> Self {
+        let from_ms = due_ms;
+        Slot {
+            due_ms,
+            from_ms,
+            member,
+        }
+    }
+}
+
 struct Queue {
     root: PublicKey,
     members: usize,
@@ -106,7 +118,10 @@ impl Site {
 impl Schedule {
     /// One more member.
     pub(super) fn join(&mut self, lane: Lane, root: &PublicKey) -> Arc<Lane> {
-        let shared = self.queues.get_key_value(&lane).map(|(lane, _)| lane.clone());
+        let shared = self
+            .queues
+            .get_key_value(&lane)
+            .map(|(lane, _)| lane.clone());
         let lane = shared.unwrap_or_else(|| Arc::new(lane));
         let queue = self.queues.entry(lane.clone()).or_insert_with(|| Queue {
             root: *root,
@@ -156,7 +171,10 @@ impl Schedule {
     }
 
     fn of_service<'a>(&'a self, lane: &'a Lane) -> impl Iterator<Item = &'a Arc<Lane>> {
-        let first = Arc::new(Lane { owner: Thumbprint([0; 32]), ..lane.clone() });
+        let first = Arc::new(Lane {
+            owner: Thumbprint([0; 32]),
+            ..lane.clone()
+        });
         let lanes = self.queues.range(first..).map(|(lane, _)| lane);
         lanes.take_while(move |other| other.host == lane.host && other.root == lane.root)
     }
@@ -164,7 +182,9 @@ impl Schedule {
     /// The next lane that may be asked now. The caller then takes its members or holds it.
     pub(super) fn ready(&mut self, now_ms: u64) -> Option<(Arc<Lane>, PublicKey)> {
         while self.wake.first().is_some_and(|(at, _)| *at <= now_ms) {
-            let Some((_, lane)) = self.wake.pop_first() else { break };
+            let Some((_, lane)) = self.wake.pop_first() else {
+                break;
+            };
             if let Some(queue) = self.queues.get_mut(&lane) {
                 queue.wake_ms = None;
                 queue.in_line = true;
@@ -175,9 +195,15 @@ impl Schedule {
         }
         // STA-13
         while let Some(name) = self.turns.pop_front() {
-            let Some(site) = self.sites.get_mut(&name) else { continue };
+            let Some(site) = self.sites.get_mut(&name) else {
+                continue;
+            };
             site.in_turn = false;
-            let lane = if site.under_way < PER_HOST { site.pop() } else { None };
+            let lane = if site.under_way < PER_HOST {
+                site.pop()
+            } else {
+                None
+            };
             self.offer_turn(name);
             if let Some(lane) = lane
                 && let Some(queue) = self.queues.get_mut(&lane)
@@ -190,7 +216,9 @@ impl Schedule {
     }
 
     fn offer_turn(&mut self, name: String) {
-        let Some(site) = self.sites.get_mut(&name) else { return };
+        let Some(site) = self.sites.get_mut(&name) else {
+            return;
+        };
         if site.wants_turn() {
             site.in_turn = true;
             self.turns.push_back(name);
@@ -201,10 +229,18 @@ impl Schedule {
 
     /// Takes the members of a lane that can be asked about now, the most urgent first.
     pub(super) fn take(&mut self, lane: &Arc<Lane>, now_ms: u64, limit: usize) -> Vec<Member> {
-        let Some(queue) = self.queues.get_mut(lane) else { return Vec::new() };
+        let Some(queue) = self.queues.get_mut(lane) else {
+            return Vec::new();
+        };
         let may_go = |slot: &&Slot| slot.from_ms <= now_ms;
-        let slots: Vec<_> =
-            queue.due.iter().take(LOOKED_AT).filter(may_go).take(limit).copied().collect();
+        let slots: Vec<_> = queue
+            .due
+            .iter()
+            .take(LOOKED_AT)
+            .filter(may_go)
+            .take(limit)
+            .copied()
+            .collect();
         for slot in &slots {
             queue.due.remove(slot);
         }
@@ -228,11 +264,17 @@ impl Schedule {
 
     /// When something can be asked; 0 if at once.
     pub(super) fn next_ms(&self) -> Option<u64> {
-        if self.turns.is_empty() { self.wake.first().map(|(at, _)| *at) } else { Some(0) }
+        if self.turns.is_empty() {
+            self.wake.first().map(|(at, _)| *at)
+        } else {
+            Some(0)
+        }
     }
 
     fn rewake(&mut self, lane: &Arc<Lane>) {
-        let Some(queue) = self.queues.get_mut(lane) else { return };
+        let Some(queue) = self.queues.get_mut(lane) else {
+            return;
+        };
         let first = queue.due.first().filter(|_| !queue.in_line);
         let wake_ms = first.map(|slot| slot.due_ms.max(queue.held_until_ms));
         if queue.wake_ms != wake_ms {
@@ -241,5 +283,16 @@ impl Schedule {
             }
             self.wake.extend(wake_ms.map(|at| (at, lane.clone())));
         }
+    }
+}
+
+#[cfg(test)]
+impl Schedule {
+    /// Nothing is left behind.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queues.is_empty()
+            && self.wake.is_empty()
+            && self.sites.is_empty()
+            && self.turns.is_empty()
     }
 }

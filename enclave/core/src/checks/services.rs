@@ -76,7 +76,9 @@ impl Services {
         entropy: &mut dyn Entropy,
     ) -> u64 {
         let key = reply.and_then(|reply| read(root, reply, now.attested_ms).ok());
-        let Some(service) = self.of(lane) else { return 0 };
+        let Some(service) = self.of(lane) else {
+            return 0;
+        };
         service.wait_until_ms = if key.is_some() {
             service.failures = 0;
             0
@@ -105,8 +107,17 @@ fn read(root: &PublicKey, reply: &[u8], attested_ms: u64) -> Result<QueryKey, Re
         cbor::decode(reply, 2 * limits::STATUS_CERTIFICATE + 16).map_err(|_| Refused::Malformed)?;
     let certificate = certified(root, &keys.queries, StatusPurpose::Queries, attested_ms)?;
     Ok(QueryKey {
-        public: certificate.key[..].try_into().map_err(|_| Refused::Malformed)?,
+        public: certificate.key[..]
+            .try_into()
+            .map_err(|_| Refused::Malformed)?,
         id: recipient_id(Suite::XWing, &certificate.key),
         not_after_ms: certificate.not_after_s.saturating_mul(1000),
     })
+}
+
+#[cfg(test)]
+impl Services {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }

@@ -20,7 +20,9 @@ pub(super) fn patience_ms(terms: &LeaseTerms) -> u64 {
 /// The pause after so many failures in a row: it doubles from one second up to a longest, plus up to a quarter.
 pub(super) fn pause_ms(failures: u32, longest_ms: u64, entropy: &mut dyn Entropy) -> u64 {
     // STA-15
-    let pause = (PAUSE_MS << failures.saturating_sub(1).min(10)).min(longest_ms).max(PAUSE_MS);
+    let pause = (PAUSE_MS << failures.saturating_sub(1).min(10))
+        .min(longest_ms)
+        .max(PAUSE_MS);
     pause + jitter(pause / 4, entropy)
 }
 
@@ -41,7 +43,11 @@ pub(super) fn next_check(
     // STA-16
     let length = interval_ms(terms).min(1000 * u64::from(valid_for_s));
     let from_ms = (sent_ms + length / 2).max(now_ms + PAUSE_MS);
-    Slot { due_ms: from_ms + jitter(length / 4, entropy), from_ms, member }
+    Slot {
+        due_ms: from_ms + jitter(length / 4, entropy),
+        from_ms,
+        member,
+    }
 }
 
 fn interval_ms(terms: &LeaseTerms) -> u64 {

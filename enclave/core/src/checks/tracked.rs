@@ -6,8 +6,9 @@ use crate::crypto::secret::Secret32;
 use crate::io::Entropy;
 use crate::lease::{Clock, Lease};
 use cofferdam_wire::cose::PublicKey;
-use cofferdam_wire::id::{Handle, Token};
+use cofferdam_wire::id::{Handle, KeyId, Token};
 use cofferdam_wire::import::LeaseTerms;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One key, from one load to the next.
@@ -57,7 +58,10 @@ impl Tracked {
         if self.items.iter().any(|item| item.release.is_none()) {
             return None;
         }
-        self.items.iter_mut().map(|item| item.release.take()).collect()
+        self.items
+            .iter_mut()
+            .map(|item| item.release.take())
+            .collect()
     }
 
     /// Forgets what was given by services whose word does not count any more.
@@ -77,11 +81,6 @@ impl Item {
         self.slot = slot;
     }
 
-    /// To be asked without delay.
-    pub(super) fn at_once(&self, member: Member, now: Clock) -> Slot {
-        Slot { due_ms: now.monotonic_ms, from_ms: now.monotonic_ms, member }
-    }
-
     /// To be asked again after a pause that grows with every failure, and is shortest if an operation waits.
     pub(super) fn pause(
         &mut self,
@@ -92,12 +91,31 @@ impl Item {
     ) -> Slot {
         // STA-15
         self.failures = self.failures.saturating_add(1);
-        let pause_ms = match self.is_wanted_again {
-            true => timing::PAUSE_MS,
-            false => timing::pause_ms(self.failures, timing::longest_pause_ms(terms), entropy),
-        };
+        let mut pause_ms = timing::PAUSE_MS;
+        if !self.is_wanted_again {
+            let longest_ms = timing::longest_pause_ms(terms);
+            pause_ms = timing::pause_ms(self.failures, longest_ms, entropy);
+        }
         let from_ms = now.monotonic_ms + timing::PAUSE_MS;
         self.not_before_ms = from_ms;
-        Slot { due_ms: now.monotonic_ms + pause_ms, from_ms, member }
+        Slot {
+            due_ms: now.monotonic_ms + pause_ms,
+            from_ms,
+            member,
+        }
     }
+}
+
+/// A member's lease and item, and whether its material is open.
+pub(super) fn part<'a>(
+    keys: &'a mut BTreeMap<KeyId, Tracked>,
+    member: &Member,
+) -> Option<(&'a mut Lease, &'a mut Item, bool)> {
+    let Tracked {
+        lease,
+        items,
+        is_open,
+        ..
+    } = keys.get_mut(&member.key)?;
+    Some((lease, items.get_mut(member.service)?, *is_open))
 }

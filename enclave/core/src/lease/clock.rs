@@ -58,15 +58,22 @@ pub(super) struct Span {
 
 impl Span {
     /// Of a "good" to a query that left at `sent`.
-    pub(super) fn new(terms: &LeaseTerms, sent: Clock, issued_at_ms: u64, valid_for_s: u32) -> Self {
+    pub(super) fn new(
+        terms: &LeaseTerms,
+        sent: Clock,
+        issued_at_ms: u64,
+        valid_for_s: u32,
+    ) -> Self {
         let whole_ms = 1000 * (u64::from(terms.interval_s) + u64::from(terms.grace_s));
         let valid_ms = 1000 * u64::from(valid_for_s);
         // LEA-7: counted from the sending, so a delayed answer gives a shorter lease (T-13).
         let local_ms = whole_ms.min(valid_ms);
         let local_ms = local_ms - local_ms.div_ceil(DRIFT_PART);
         // LEA-8: the same on the second clock, by itself (T-15).
-        let attested_end =
-            sent.attested_ms.saturating_add(whole_ms).min(issued_at_ms.saturating_add(valid_ms));
+        let attested_end = sent
+            .attested_ms
+            .saturating_add(whole_ms)
+            .min(issued_at_ms.saturating_add(valid_ms));
         let ends = Clock {
             monotonic_ms: sent.monotonic_ms.saturating_add(local_ms),
             attested_ms: attested_end,

@@ -51,14 +51,19 @@ pub(crate) enum Ignored {
     Time,
 }
 
-/// The place of an operation among those that waited for a key. In per-operation mode an answer lets those through
-/// that had theirs before its query left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// The place of an operation among all that ever waited in this process. In per-operation mode an answer lets those
+/// through that had theirs before its query left.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Turn(u64);
 
 impl Turn {
     /// Of an operation that did not wait.
     pub(crate) const NONE: Turn = Turn(0);
+
+    /// The one after this.
+    pub(crate) fn next(self) -> Turn {
+        Turn(self.0.saturating_add(1))
+    }
 }
 
 /// The lease of one key, from one load to the next.
@@ -78,13 +83,19 @@ impl Lease {
     pub(crate) fn new(terms: LeaseTerms, services: usize) -> Self {
         let services = (0..services).map(|_| ServiceLease::new()).collect();
         let (active, was_active) = (false, false);
-        Self { terms, services, last_turn: Turn::NONE, active, was_active, lines: Lines::Both }
+        Self {
+            terms,
+            services,
+            last_turn: Turn::NONE,
+            active,
+            was_active,
+            lines: Lines::Both,
+        }
     }
 
-    /// Gives an operation that waits its turn.
-    pub(crate) fn admit(&mut self) -> Turn {
-        self.last_turn = Turn(self.last_turn.0.saturating_add(1));
-        self.last_turn
+    /// An operation with this turn waits for the key.
+    pub(crate) fn admit(&mut self, turn: Turn) {
+        self.last_turn = self.last_turn.max(turn);
     }
 
     /// A query with this nonce leaves for a service. The time counts from `at`, not from any later moment.
@@ -95,7 +106,12 @@ impl Lease {
     }
 
     /// Takes an authentic answer of a service.
-    pub(crate) fn answered(&mut self, service: usize, answer: &Answered, now: Clock) -> Result<(), Ignored> {
+    pub(crate) fn answered(
+        &mut self,
+        service: usize,
+        answer: &Answered,
+        now: Clock,
+    ) -> Result<(), Ignored> {
         self.expire(now);
         let lease = self.services.get_mut(service).ok_or(Ignored::Nonce)?;
         let taken = lease.answered(answer, &self.terms, now, self.lines);
@@ -138,7 +154,11 @@ impl Lease {
 
     fn all_run(&self, now: Clock) -> bool {
         // LEA-9: a key without services has no lease, and never one that runs.
-        !self.services.is_empty() && self.services.iter().all(|lease| lease.runs(now, self.lines))
+        !self.services.is_empty()
+            && self
+                .services
+                .iter()
+                .all(|lease| lease.runs(now, self.lines))
     }
 
     /// The state at `now`.
@@ -168,9 +188,24 @@ impl Lease {
         self.active && self.all_run(now)
     }
 
+    /// Whether this service has said what the operation with this turn needs of it.
+    pub(crate) fn is_enough_for(&self, service: usize, turn: Turn, now: Clock) -> bool {
+        let covers = |lease: &ServiceLease| !self.terms.per_operation || lease.covers(turn);
+        self.is_confirmed(service, now) && self.services.get(service).is_some_and(covers)
+    }
+
+    /// Whether the query under way at this service left after the operation began to wait.
+    pub(crate) fn is_asked_for(&self, service: usize, turn: Turn) -> bool {
+        self.services
+            .get(service)
+            .is_some_and(|lease| lease.is_asked_for(turn))
+    }
+
     /// Whether this service's lease runs.
     pub(crate) fn is_confirmed(&self, service: usize, now: Clock) -> bool {
-        self.services.get(service).is_some_and(|lease| lease.runs(now, self.lines))
+        self.services
+            .get(service)
+            .is_some_and(|lease| lease.runs(now, self.lines))
     }
 
     /// Whether any service revoked the key.
@@ -184,13 +219,20 @@ impl Lease {
             monotonic_ms: a.monotonic_ms.min(b.monotonic_ms),
             attested_ms: a.attested_ms.min(b.attested_ms),
         };
-        self.services.iter().filter_map(ServiceLease::ends).reduce(earlier)
+        self.services
+            .iter()
+            .filter_map(ServiceLease::ends)
+            .reduce(earlier)
     }
 
     /// Lowest grant epoch that all services accept.
     pub(crate) fn grant_epoch(&self) -> u64 {
         // LEA-14
-        self.services.iter().map(ServiceLease::grant_epoch).max().unwrap_or(0)
+        self.services
+            .iter()
+            .map(ServiceLease::grant_epoch)
+            .max()
+            .unwrap_or(0)
     }
 
     /// Highest sequence heard from a service.

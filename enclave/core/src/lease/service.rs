@@ -51,13 +51,22 @@ pub(super) struct ServiceLease {
 
 impl ServiceLease {
     pub(super) fn new() -> Self {
-        Self { standing: Standing::Silent, query: None, sequence: 0, grant_epoch: 0 }
+        Self {
+            standing: Standing::Silent,
+            query: None,
+            sequence: 0,
+            grant_epoch: 0,
+        }
     }
 
     /// A query with this nonce leaves. The nonce of an earlier one is void from now on.
     pub(super) fn asked(&mut self, nonce: Nonce, sent: Clock, covers: Turn) {
         // LEA-2
-        self.query = (!self.is_revoked()).then_some(Query { nonce, sent, covers });
+        self.query = (!self.is_revoked()).then_some(Query {
+            nonce,
+            sent,
+            covers,
+        });
     }
 
     /// Takes an authentic answer.
@@ -69,8 +78,10 @@ impl ServiceLease {
         lines: Lines,
     ) -> Result<(), Ignored> {
         // LEA-1: known to this load, and only once (T-12).
-        let query =
-            self.query.take_if(|query| query.nonce == answer.nonce).ok_or(Ignored::Nonce)?;
+        let query = self
+            .query
+            .take_if(|query| query.nonce == answer.nonce)
+            .ok_or(Ignored::Nonce)?;
         match answer.status {
             // LEA-3
             Status::None => return Ok(()),
@@ -87,7 +98,10 @@ impl ServiceLease {
                     return Err(Ignored::Time);
                 }
                 let span = Span::new(terms, query.sent, answer.issued_at_ms, answer.valid_for_s);
-                self.become_standing(Standing::Good { span, covers: query.covers });
+                self.become_standing(Standing::Good {
+                    span,
+                    covers: query.covers,
+                });
             }
             // What shortens is taken at any sequence and time: the nonce shows that it is said now.
             // LEA-12
@@ -150,6 +164,12 @@ impl ServiceLease {
     pub(super) fn covers(&self, turn: Turn) -> bool {
         // LEA-15
         matches!(self.standing, Standing::Good { covers, .. } if turn != Turn::NONE && turn <= covers)
+    }
+
+    pub(super) fn is_asked_for(&self, turn: Turn) -> bool {
+        self.query
+            .as_ref()
+            .is_some_and(|query| turn <= query.covers)
     }
 
     pub(super) fn ends(&self) -> Option<Clock> {

@@ -17,10 +17,16 @@ use cofferdam_wire::id::Token;
 use cofferdam_wire::import::LeaseTerms;
 use cofferdam_wire::link::{Courier, Host};
 use cofferdam_wire::revocation::Service as Named;
-use cofferdam_wire::status::Status;
+use cofferdam_wire::status::{QueryItem, Status};
+use cofferdam_wire::{cbor, limits};
 use service::Service;
 
-const TERMS: LeaseTerms = LeaseTerms { interval_s: 300, grace_s: 0, per_operation: false, skew_s: 1 };
+const TERMS: LeaseTerms = LeaseTerms {
+    interval_s: 300,
+    grace_s: 0,
+    per_operation: false,
+    skew_s: 1,
+};
 const EPOCH_MS: u64 = 1_790_000_000_000;
 
 /// splitmix64.
@@ -64,18 +70,22 @@ enum Seen {
 
 impl Enclave {
     fn new() -> Self {
+        let setup = xwing::PrivateKey::generate().unwrap();
         Enclave {
             checks: Checks::default(),
             instance: InstanceKey::generate().unwrap(),
-            setup: xwing::PrivateKey::generate().unwrap(),
-            carried: [vec![1; 5_000], vec![2; 5_000], vec![3; 14_000]],
+            carried: [setup.public().to_vec(), vec![2; 5_000], vec![3; 14_000]],
+            setup,
             entropy: Seeded(7),
             ms: 0,
         }
     }
 
     fn now(&self) -> Clock {
-        Clock { monotonic_ms: 1_000 + self.ms, attested_ms: EPOCH_MS + self.ms }
+        Clock {
+            monotonic_ms: 1_000 + self.ms,
+            attested_ms: EPOCH_MS + self.ms,
+        }
     }
 
     fn track(&mut self, key: u8, owner: u8, services: &[&Service], terms: LeaseTerms) -> KeyId {
@@ -84,8 +94,12 @@ impl Enclave {
             status_root: service.root.public(),
             token: token(key, place as u8),
         });
-        let revocation = Revocation::Services { services: named.collect(), terms };
-        self.checks.track(KeyId([key; 32]), &owner_key(owner), &revocation);
+        let revocation = Revocation::Services {
+            services: named.collect(),
+            terms,
+        };
+        self.checks
+            .track(KeyId([key; 32]), &owner_key(owner), &revocation);
         KeyId([key; 32])
     }
 
@@ -112,7 +126,10 @@ impl Enclave {
             instance: &self.instance,
             setup: &self.setup,
         };
-        seen(self.checks.told(id, reply, now, &identity, &mut self.entropy))
+        seen(
+            self.checks
+                .told(id, reply, now, &identity, &mut self.entropy),
+        )
     }
 
     fn expire(&mut self) -> Vec<Seen> {
@@ -120,7 +137,7 @@ impl Enclave {
     }
 
     fn want(&mut self, key: KeyId) -> Turn {
-        self.checks.want_now(key, self.now())
+        self.checks.want_now(key, Turn::NONE, self.now())
     }
 
     fn permits(&self, key: KeyId) -> bool {
@@ -156,7 +173,9 @@ impl Enclave {
             for ask in asks {
                 let attested_ms = self.now().attested_ms;
                 let reply = match ask.message {
-                    Message::FetchStatusKeys => by_host(services, &host(&ask)).status_keys(attested_ms),
+                    Message::FetchStatusKeys => {
+                        by_host(services, &host(&ask)).status_keys(attested_ms)
+                    }
                     _ => {
                         let Courier { host, query } = courier(&ask);
                         by_host(services, &host).answer(&query, attested_ms)
@@ -177,7 +196,10 @@ impl Enclave {
 }
 
 fn by_host<'a>(services: &[&'a Service], host: &str) -> &'a Service {
-    services.iter().find(|service| service.host == host).unwrap()
+    services
+        .iter()
+        .find(|service| service.host == host)
+        .unwrap()
 }
 
 fn host(ask: &Ask) -> String {
@@ -202,13 +224,12 @@ fn token(key: u8, place: u8) -> Token {
 
 fn seen(events: Vec<Event>) -> Vec<Seen> {
     let see = |event| match event {
-        Event::Good { key, releases } => {
-            Seen::Good(key, releases.iter().map(|release| *release.expose()).collect())
-        }
+        Event::Good { key, releases } => Seen::Good(
+            key,
+            releases.iter().map(|release| *release.expose()).collect(),
+        ),
         Event::Closed { key, state } => Seen::Closed(key, state),
         Event::Revoked { key } => Seen::Revoked(key),
     };
     events.into_iter().map(see).collect()
 }
-
-use cofferdam_wire::{cbor, limits};

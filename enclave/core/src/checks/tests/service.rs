@@ -8,8 +8,8 @@ use cofferdam_wire::id::{Digest, Nonce, sha256};
 use cofferdam_wire::kind::Suite;
 use cofferdam_wire::layer::{pad, recipient_id, unpad};
 use cofferdam_wire::status::{
-    AnswerItem, AnswerPlain, SealedAnswer, SealedQuery, SignedPush, StatusAnswer, StatusCertificate,
-    StatusKeys, StatusPurpose, StatusPush, StatusQuery, answer_info, query_info,
+    AnswerItem, AnswerPlain, SealedAnswer, SealedQuery, SignedPush, StatusAnswer,
+    StatusCertificate, StatusKeys, StatusPurpose, StatusPush, StatusQuery, answer_info, query_info,
 };
 use std::collections::BTreeMap;
 
@@ -66,10 +66,17 @@ impl Service {
             StatusPurpose::Queries => self.receiver.public().to_vec(),
         };
         let now_s = attested_ms / 1000;
-        let mut certificate =
-            StatusCertificate { purpose, key, not_before_s: now_s - 3_600, not_after_s: now_s + 24 * 3_600 };
+        let mut certificate = StatusCertificate {
+            purpose,
+            key,
+            not_before_s: now_s - 3_600,
+            not_after_s: now_s + 24 * 3_600,
+        };
         alter(&mut certificate);
-        self.root.sign1(context::STATUS_CERTIFICATE, cbor::encode(&certificate)).unwrap().to_bytes()
+        self.root
+            .sign1(context::STATUS_CERTIFICATE, cbor::encode(&certificate))
+            .unwrap()
+            .to_bytes()
     }
 
     pub(super) fn status_keys(&self, attested_ms: u64) -> Vec<u8> {
@@ -94,13 +101,21 @@ impl Service {
         (sealed, signed, query)
     }
 
-    pub(super) fn draft(&self, sealed: &[u8], attested_ms: u64, setup: &[u8; xwing::PUBLIC]) -> Draft {
+    pub(super) fn draft(&self, sealed: &[u8], attested_ms: u64) -> Draft {
         let (_, _, query) = self.open(sealed);
         let item = |item: &QueryItem| {
             let (status, sequence, epoch) =
-                self.says.get(&item.token.0).copied().unwrap_or((Status::Good, 1, 0));
+                self.says
+                    .get(&item.token.0)
+                    .copied()
+                    .unwrap_or((Status::Good, 1, 0));
             let gives = item.wants_release && status == Status::Good;
-            (status, sequence, gives.then(|| Self::release(&item.token).to_vec()), epoch)
+            (
+                status,
+                sequence,
+                gives.then(|| Self::release(&item.token).to_vec()),
+                epoch,
+            )
         };
         Draft {
             certificate: self.certificate(StatusPurpose::Answers, attested_ms, |_| ()),
@@ -110,7 +125,8 @@ impl Service {
             valid_for_s: self.valid_for_s,
             items: query.items.iter().map(item).collect(),
             info: answer_info(sealed),
-            to: *setup,
+            // In these tests the Binding is the setup key and nothing else.
+            to: query.binding[..].try_into().unwrap(),
         }
     }
 
@@ -118,13 +134,21 @@ impl Service {
         self.finish_signed_by(&self.signer, context::STATUS_ANSWER, draft)
     }
 
-    pub(super) fn finish_signed_by(&self, signer: &InstanceKey, context: &str, draft: &Draft) -> Vec<u8> {
-        let items = draft.items.iter().map(|(status, sequence, release, grant_epoch)| AnswerItem {
-            status: *status,
-            sequence: *sequence,
-            release: release.as_deref().map(Into::into),
-            grant_epoch: *grant_epoch,
-        });
+    pub(super) fn finish_signed_by(
+        &self,
+        signer: &InstanceKey,
+        context: &str,
+        draft: &Draft,
+    ) -> Vec<u8> {
+        let items = draft
+            .items
+            .iter()
+            .map(|(status, sequence, release, grant_epoch)| AnswerItem {
+                status: *status,
+                sequence: *sequence,
+                release: release.as_deref().map(Into::into),
+                grant_epoch: *grant_epoch,
+            });
         let answer = StatusAnswer {
             query: draft.query,
             nonce: draft.nonce,
@@ -132,24 +156,47 @@ impl Service {
             valid_for_s: draft.valid_for_s,
             items: items.collect(),
         };
-        let signed = signer.sign1(context, cbor::encode(&answer)).unwrap().to_bytes();
-        let plain = cbor::encode(&AnswerPlain { certificate: &draft.certificate, answer: &signed });
+        let signed = signer
+            .sign1(context, cbor::encode(&answer))
+            .unwrap()
+            .to_bytes();
+        let plain = cbor::encode(&AnswerPlain {
+            certificate: &draft.certificate,
+            answer: &signed,
+        });
         let (enc, sender) = hpke::setup_sender(&draft.to, &draft.info).unwrap();
         let ciphertext = sender.seal(&[], &pad(plain, answer::ANSWER_STEP)).unwrap();
-        cbor::encode(&SealedAnswer { enc: enc.to_vec(), ciphertext })
+        cbor::encode(&SealedAnswer {
+            enc: enc.to_vec(),
+            ciphertext,
+        })
     }
 
-    /// An honest answer. The instance's setup key stands in the Binding, which here is bytes; so the tests look it up.
+    /// An honest answer.
     pub(super) fn answer(&self, sealed: &[u8], attested_ms: u64) -> Vec<u8> {
-        let setup = SETUP.with_borrow(|setup| setup.unwrap());
-        self.finish(&self.draft(sealed, attested_ms, &setup))
+        self.finish(&self.draft(sealed, attested_ms))
     }
 
-    pub(super) fn push(&self, token: &Token, status: Status, sequence: u64, attested_ms: u64) -> SignedPush {
-        let push = StatusPush { handle: Handle::of(token), status, sequence, grant_epoch: 0 };
+    pub(super) fn push(
+        &self,
+        token: &Token,
+        status: Status,
+        sequence: u64,
+        attested_ms: u64,
+    ) -> SignedPush {
+        let push = StatusPush {
+            handle: Handle::of(token),
+            status,
+            sequence,
+            grant_epoch: 0,
+        };
         SignedPush {
             certificate: self.certificate(StatusPurpose::Answers, attested_ms, |_| ()),
-            push: self.signer.sign1(context::STATUS_PUSH, cbor::encode(&push)).unwrap().to_bytes(),
+            push: self
+                .signer
+                .sign1(context::STATUS_PUSH, cbor::encode(&push))
+                .unwrap()
+                .to_bytes(),
         }
     }
 }

@@ -96,9 +96,15 @@ impl World {
         match *event {
             Event::Ask { service } => {
                 let service = service % self.services.len();
-                self.lease.asked(service, nonce(self.queries.len() as u64), now);
+                self.lease
+                    .asked(service, nonce(self.queries.len() as u64), now);
                 let (sent, event) = (self.truth, self.event);
-                self.queries.push(Query { service, sent, event, answered_good: false });
+                self.queries.push(Query {
+                    service,
+                    sent,
+                    event,
+                    answered_good: false,
+                });
             }
             Event::Answer { query, valid_for_s } => self.answer(query, valid_for_s),
             Event::Deliver { answer } => {
@@ -123,7 +129,9 @@ impl World {
             }
             Event::SignPush { service } => {
                 let service = service % self.services.len();
-                let Service { status, sequence, .. } = self.services[service];
+                let Service {
+                    status, sequence, ..
+                } = self.services[service];
                 self.pushes.push((service, push(status, sequence)));
             }
             Event::Push { push } => {
@@ -136,7 +144,15 @@ impl World {
                 self.truth += truth;
                 self.ruled += ruled;
             }
-            Event::Admit => self.turns.push((self.lease.admit(), self.event)),
+            Event::Admit => {
+                let turn = self
+                    .turns
+                    .last()
+                    .map_or(Turn::NONE, |(turn, _)| *turn)
+                    .next();
+                self.lease.admit(turn);
+                self.turns.push((turn, self.event));
+            }
             Event::Expire => self.lease.expire(now),
         }
         self.check();
@@ -170,9 +186,14 @@ impl World {
         let bound = 1000 * u64::from(terms.interval_s + terms.grace_s);
         let state = self.lease.state(now);
         let turns = self.turns.iter().copied().chain([(Turn::NONE, 0)]);
-        let permitted: Vec<_> = turns.filter(|(turn, _)| self.lease.permits(*turn, now)).collect();
+        let permitted: Vec<_> = turns
+            .filter(|(turn, _)| self.lease.permits(*turn, now))
+            .collect();
 
-        assert!(permitted.is_empty() || state == LeaseState::Active, "permits only while Active");
+        assert!(
+            permitted.is_empty() || state == LeaseState::Active,
+            "permits only while Active"
+        );
         if !terms.per_operation {
             assert_eq!(!permitted.is_empty(), state == LeaseState::Active);
         }
@@ -186,24 +207,51 @@ impl World {
                 .filter(|query| query.service == service && query.answered_good)
                 .filter(|query| self.truth < query.sent + bound)
                 .collect();
-            assert!(!lasting.is_empty(), "no query younger than the bound was answered good");
+            assert!(
+                !lasting.is_empty(),
+                "no query younger than the bound was answered good"
+            );
             assert!(
                 lasting.iter().any(|query| query.event > said.suspended_in),
                 "a good that was asked for before a suspension was heard lifted it"
             );
-            assert!(said.revoked_at.is_none_or(|at| self.truth < at + bound), "P3");
-            assert!(!said.revocation_heard, "used after its revocation was heard");
+            assert!(
+                said.revoked_at.is_none_or(|at| self.truth < at + bound),
+                "P3"
+            );
+            assert!(
+                !said.revocation_heard,
+                "used after its revocation was heard"
+            );
             for (turn, admitted) in permitted.iter().filter(|_| terms.per_operation) {
                 assert!(*turn != Turn::NONE);
-                assert!(lasting.iter().any(|query| query.event > *admitted), "not asked for this operation");
+                assert!(
+                    lasting.iter().any(|query| query.event > *admitted),
+                    "not asked for this operation"
+                );
             }
         }
-        let sequences: Vec<_> = (0..self.services.len()).map(|i| self.lease.last_sequence(i)).collect();
+        let sequences: Vec<_> = (0..self.services.len())
+            .map(|i| self.lease.last_sequence(i))
+            .collect();
         let (was_revoked, epoch, before) = &self.seen;
-        assert!(!was_revoked || state == LeaseState::Revoked, "revoked is for ever");
+        assert!(
+            !was_revoked || state == LeaseState::Revoked,
+            "revoked is for ever"
+        );
         assert!(self.lease.grant_epoch() >= *epoch, "the grant epoch fell");
-        assert!(sequences.iter().zip(before).all(|(now, before)| now >= before), "a sequence fell");
-        self.seen = (state == LeaseState::Revoked, self.lease.grant_epoch(), sequences);
+        assert!(
+            sequences
+                .iter()
+                .zip(before)
+                .all(|(now, before)| now >= before),
+            "a sequence fell"
+        );
+        self.seen = (
+            state == LeaseState::Revoked,
+            self.lease.grant_epoch(),
+            sequences,
+        );
     }
 }
 
@@ -276,8 +324,14 @@ fn an_honest_parent_gets_operations_through() {
     for event in [
         Event::Ask { service: 0 },
         Event::Ask { service: 1 },
-        Event::Answer { query: 0, valid_for_s: 1_000 },
-        Event::Answer { query: 1, valid_for_s: 1_000 },
+        Event::Answer {
+            query: 0,
+            valid_for_s: 1_000,
+        },
+        Event::Answer {
+            query: 1,
+            valid_for_s: 1_000,
+        },
         Event::Deliver { answer: 0 },
         Event::Deliver { answer: 1 },
     ] {

@@ -14,19 +14,30 @@ use cofferdam_wire::operation::LeaseState;
 use cofferdam_wire::status::{Status, StatusPush};
 
 /// 300 s, no grace, skew 1 s.
-const TERMS: LeaseTerms = LeaseTerms { interval_s: 300, grace_s: 0, per_operation: false, skew_s: 1 };
+const TERMS: LeaseTerms = LeaseTerms {
+    interval_s: 300,
+    grace_s: 0,
+    per_operation: false,
+    skew_s: 1,
+};
 
 /// Somewhere in 2026, Unix milliseconds.
 const EPOCH_MS: u64 = 1_790_000_000_000;
 
 /// Both clocks this many milliseconds after the start.
 fn at(ms: u64) -> Clock {
-    Clock { monotonic_ms: 5_000 + ms, attested_ms: EPOCH_MS + ms }
+    Clock {
+        monotonic_ms: 5_000 + ms,
+        attested_ms: EPOCH_MS + ms,
+    }
 }
 
 /// The clocks apart.
 fn clocks(monotonic: u64, attested: u64) -> Clock {
-    Clock { monotonic_ms: at(monotonic).monotonic_ms, attested_ms: at(attested).attested_ms }
+    Clock {
+        monotonic_ms: at(monotonic).monotonic_ms,
+        attested_ms: at(attested).attested_ms,
+    }
 }
 
 fn nonce(number: u64) -> Nonce {
@@ -52,5 +63,10 @@ fn said(number: u64, status: Status, issued: u64) -> Answered {
 }
 
 fn push(status: Status, sequence: u64) -> StatusPush {
-    StatusPush { handle: Handle([0; 16]), status, sequence, grant_epoch: 0 }
+    StatusPush {
+        handle: Handle([0; 16]),
+        status,
+        sequence,
+        grant_epoch: 0,
+    }
 }

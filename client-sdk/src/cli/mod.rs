@@ -1,0 +1,78 @@
+//! The `coffer` command: the SDK for people and scripts.
+//!
+//! Secrets come from files and never from arguments. Results go to stdout (one JSON value with `--json`), progress and
+//! errors to stderr. Exit status: 0 done, 1 refused or failed with a code and a sentence, 2 wrong usage.
+
+mod args;
+mod context;
+mod evidence;
+mod failure;
+mod grants;
+mod imports;
+mod init;
+mod keys;
+mod operations;
+mod output;
+mod revocation;
+mod times;
+mod trust;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+pub use args::Coffer;
+
+use args::{Command, TrustCommand};
+use context::Context;
+use failure::Failure;
+use output::Shown;
+
+/// Parses the arguments, does what they say, and gives the exit status.
+pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
+    let coffer = match Coffer::try_parse_from(arguments) {
+        Ok(coffer) => coffer,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let json = coffer.global.json;
+    let done = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new("system", format!("the asynchronous runtime cannot start: {error}")))
+        .and_then(|runtime| runtime.block_on(obey(coffer)));
+    match done {
+        Ok(shown) => {
+            shown.print(json);
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            failure.print(json);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn obey(coffer: Coffer) -> Result<Shown, Failure> {
+    let context = Context::new(coffer.global);
+    match coffer.command {
+        Command::Init(options) => init::init(&context, &options),
+        Command::Trust(TrustCommand::Show) => trust::show(&context),
+        Command::Trust(TrustCommand::Verify) => trust::verify(&context).await,
+        Command::Key(command) => keys::run(&context, command).await,
+        Command::Grant(command) => grants::run(&context, command).await,
+        Command::Sign(options) => operations::sign(&context, &options).await,
+        Command::Verify(options) => operations::verify(&context, &options).await,
+        Command::Encrypt(options) => operations::encrypt(&context, &options).await,
+        Command::Decrypt(options) => operations::decrypt(&context, &options).await,
+        Command::Mac(options) => operations::mac(&context, &options).await,
+        Command::Evidence(command) => evidence::run(&command),
+        Command::Revocation(command) => revocation::run(&context, command).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Coffer::command(), "coffer", &mut std::io::stdout());
+            Ok(Shown::nothing())
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `coffer revocation`: the switch, and a look at it.
+
+use cofferdam_wire::id::Handle;
+use serde_json::{Value, json};
+
+use super::args::{At, Register, RevocationCommand};
+use super::context::{self, Context};
+use super::failure::Failure;
+use super::output::Shown;
+use crate::config::ServiceConfig;
+use crate::crypto::secret::Secret32;
+use crate::files;
+use crate::revocation::{Registered, Registrar as _, Registration};
+
+const COLUMNS: [&str; 6] = ["handle", "service", "state", "grant_epoch", "changed", "key"];
+
+#[derive(Clone, Copy)]
+enum Verb {
+    Activate,
+    Status,
+    Suspend,
+    Resume,
+    Revoke,
+}
+
+pub(super) async fn run(context: &Context, command: RevocationCommand) -> Result<Shown, Failure> {
+    match command {
+        RevocationCommand::Register(options) => register(context, &options).await,
+        RevocationCommand::Activate(at) => turn(context, &at, Verb::Activate).await,
+        RevocationCommand::Status(at) => turn(context, &at, Verb::Status).await,
+        RevocationCommand::Suspend(at) => turn(context, &at, Verb::Suspend).await,
+        RevocationCommand::Resume(at) => turn(context, &at, Verb::Resume).await,
+        RevocationCommand::Revoke(at) => turn(context, &at, Verb::Revoke).await,
+        RevocationCommand::List { service } => list(context, service.as_deref()).await,
+    }
+}
+
+async fn register(context: &Context, options: &Register) -> Result<Shown, Failure> {
+    let secret = zeroize::Zeroizing::new(files::read(&options.release_file, 64)?);
+    let release_secret = Secret32::from_slice(&secret)
+        .ok_or_else(|| Failure::new("file", format!("{} must hold exactly 32 bytes", options.release_file.display())))?;
+    let service = only(context, options.service.as_deref())?;
+    let registration = Registration {
+        host: context::host(&service)?,
+        handle: options.handle,
+        token_hash: options.token_hash,
+        release_secret,
+        group: options.group,
+        owner: context.owner()?.public(),
+    };
+    context::registrar(&service)?.register(&registration).await?;
+    Ok(Shown::fields(json!({
+        "handle": options.handle.to_string(),
+        "service": registration.host,
+        "state": "pending",
+        "note": "activate it within 48 hours",
+    })))
+}
+
+/// Does one thing at every service that the key names. One that fails does not keep the others from being asked.
+async fn turn(context: &Context, at: &At, verb: Verb) -> Result<Shown, Failure> {
+    let mut rows = Vec::new();
+    let mut first_failure = None;
+    for (service, handle) in places(context, at)? {
+        match turn_at(&service, &handle, verb).await {
+            Ok(registered) => rows.push(row(&service, registered, Value::Null)?),
+            Err(failure) => {
+                first_failure.get_or_insert(failure);
+            }
+        }
+    }
+    match first_failure {
+        Some(failure) => Err(failure),
+        None => Ok(Shown::rows(rows, &COLUMNS[..5], "")),
+    }
+}
+
+async fn turn_at(service: &ServiceConfig, handle: &Handle, verb: Verb) -> Result<Registered, Failure> {
+    Ok(match verb {
+        Verb::Activate => {
+            let registrar = context::registrar(service)?;
+            registrar.activate(handle).await?;
+            registrar.status(handle).await?
+        }
+        Verb::Status => context::viewer(service)?.status(handle).await?,
+        Verb::Suspend => context::switch(service)?.suspend(handle).await?,
+        Verb::Resume => context::switch(service)?.resume(handle).await?,
+        Verb::Revoke => context::switch(service)?.revoke(handle).await?,
+    })
+}
+
+async fn list(context: &Context, url: Option<&str>) -> Result<Shown, Failure> {
+    let imports = context.store()?.list()?;
+    let mut rows = Vec::new();
+    for service in context.services(url)? {
+        for registered in context::viewer(&service)?.list().await? {
+            let named = |import: &&crate::import::StoredImport| {
+                import.sealed.services().iter().any(|named| named.handle.to_string() == registered.handle)
+            };
+            let key = imports.iter().find(named).map(|import| import.sealed.key().to_string());
+            rows.push(row(&service, registered, key.into())?);
+        }
+    }
+    Ok(Shown::rows(rows, &COLUMNS, "No key is registered."))
+}
+
+/// Services and handles that an argument stands for.
+fn places(context: &Context, at: &At) -> Result<Vec<(ServiceConfig, Handle)>, Failure> {
+    if let Some(handle) = Handle::from_hex(&at.id) {
+        return Ok(vec![(only(context, at.service.as_deref())?, handle)]);
+    }
+    let key = context.key(&at.id)?;
+    let unknown = || Failure::new("key-id", format!("this machine did not import the key {key}; give its handle instead"));
+    let import = context.imported(&key)?.ok_or_else(unknown)?;
+    if import.sealed.services().is_empty() {
+        return Err(Failure::new("key-id", format!("the key {key} has no revocation service; it ends at its hard end")));
+    }
+    let configured = context.services(at.service.as_deref())?;
+    let mut places = Vec::new();
+    for named in import.sealed.services() {
+        let service = configured.iter().find(|service| context::host(service).is_ok_and(|host| host == named.host));
+        match service {
+            Some(service) => places.push((service.clone(), named.handle)),
+            None if at.service.is_some() => {}
+            None => {
+                let sentence = format!("the key names {}, which is not in the configuration", named.host);
+                return Err(Failure::new("config", sentence));
+            }
+        }
+    }
+    Ok(places)
+}
+
+/// The one service that is meant.
+fn only(context: &Context, url: Option<&str>) -> Result<ServiceConfig, Failure> {
+    let mut services = context.services(url)?;
+    match (services.pop(), services.is_empty()) {
+        (Some(service), true) => Ok(service),
+        _ => Err(Failure::new("config", "several services are configured; name one with --service URL")),
+    }
+}
+
+fn row(service: &ServiceConfig, registered: Registered, key: Value) -> Result<Value, Failure> {
+    Ok(json!({
+        "handle": registered.handle,
+        "service": context::host(service)?,
+        "state": registered.state,
+        "sequence": registered.sequence,
+        "grant_epoch": registered.grant_epoch,
+        "group": registered.group,
+        "owner_thumbprint": registered.owner_thumbprint,
+        "created": registered.created,
+        "changed": registered.changed,
+        "key": key,
+    }))
+}

@@ -1,0 +1,77 @@
+//! The command line. Exit codes: 0 done, 1 refused or failed (with a sentence on stderr), 2 usage.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::house::Ports;
+use crate::roles::{self, Role};
+
+/// All of Cofferdam on this machine, with a simulated security module. For trying and testing; it protects nothing.
+#[derive(Debug, Parser)]
+#[command(name = "cofferdam-sim", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Take two keys all the way, try to break what is promised, and say what was seen. Takes less than a minute.
+    Demo {
+        /// One JSON object a line instead of sentences.
+        #[arg(long)]
+        json: bool,
+        /// Work in this directory (new or empty) and leave everything there, instead of in a temporary one.
+        #[arg(long, value_name = "DIR")]
+        keep: Option<PathBuf>,
+    },
+    /// Start everything and stay until SIGTERM. DIR/ready.json says where everything is.
+    Up {
+        /// Directory for everything; an earlier one is taken up again.
+        #[arg(long)]
+        dir: PathBuf,
+        /// Port of the parent's HTTPS; a free one if not given.
+        #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+        port_parent: u16,
+        /// Port of the parent's operator listener; a free one if not given.
+        #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+        port_operator: u16,
+        /// Port of the revocation service; a free one if not given.
+        #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+        port_revocation: u16,
+    },
+    /// Play one part. Started by the other commands.
+    #[command(hide = true, subcommand)]
+    Role(Role),
+}
+
+/// Does what was asked.
+pub fn execute(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Role(role) => return roles::play(role),
+        Command::Demo { json, keep } => match in_runtime(crate::demo::demo(json, keep.as_deref())) {
+            Ok(false) => return ExitCode::FAILURE,
+            told => told.map(drop),
+        },
+        Command::Up { dir, port_parent, port_operator, port_revocation } => {
+            let ports = Ports { parent: port_parent, operator: port_operator, revocation: port_revocation };
+            in_runtime(crate::up::up(&dir, ports))
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn in_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    // Where a TLS library is set already, that one stays.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(work)
+}

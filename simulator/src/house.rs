@@ -1,0 +1,336 @@
+//! The house: all processes on loopback, set up so that they believe the simulator's root and vendor, and looked after.
+//!
+//! A directory that was used before is taken up again: the group comes back by its officers, the keys by their records.
+
+use std::fs::{self, File, OpenOptions};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use cofferdam::transport::Client;
+use cofferdam::trust::{Trust, TrustFile};
+use cofferdam_wire::binding::Measurement;
+use cofferdam_wire::id::GroupId;
+use serde::de::DeserializeOwned;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::image::measure_running;
+use crate::layout::Layout;
+use crate::officers::{self, Officers, Recoveries};
+use crate::operator::Operator;
+use crate::ready::{Pids, Ready, Sockets};
+use crate::setup::{self, ParentReady, RevocationReady};
+use crate::supervise::{Start, Supervised};
+
+/// Longest wait for any one thing at the start.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Ports on loopback; 0 takes a free one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ports {
+    /// The parent's HTTPS.
+    pub parent: u16,
+    /// The parent's operator listener.
+    pub operator: u16,
+    /// The revocation service.
+    pub revocation: u16,
+}
+
+/// The running house. Dropping it kills every process.
+pub struct House {
+    layout: Layout,
+    image: Measurement,
+    ready: Ready,
+    enclave: Supervised,
+    parent: Supervised,
+    revocation: Supervised,
+    officers: JoinHandle<()>,
+    operator: Operator,
+    recoveries: watch::Receiver<Recoveries>,
+    failures: mpsc::UnboundedReceiver<String>,
+    _lock: File,
+}
+
+impl House {
+    /// Starts everything in `directory`, and returns when an app could come. `link` is where the parent looks for the
+    /// enclave, if that is not the enclave's own socket.
+    ///
+    /// # Errors
+    /// What did not start, and the last that it said.
+    pub async fn start(layout: Layout, ports: Ports, link: Option<PathBuf>) -> anyhow::Result<Self> {
+        let lock = lock(&layout)?;
+        remove(&layout.ready())?;
+        free(ports)?;
+        let (failed, mut failures) = mpsc::unbounded_channel();
+        // It makes an RSA-4096 key before it serves, which takes longest; so it is the first.
+        let enclave = enclave(&layout, failed.clone())?;
+        let image = tokio::task::spawn_blocking(measure_running);
+        let keys = tokio::task::spawn_blocking({
+            let layout = layout.clone();
+            move || setup::provider_keys(&layout)
+        });
+        let image = image.await?.context("the running program cannot be measured")?;
+        let images = setup::note_image(&layout, &image)?;
+
+        setup::write_revocation_config(&layout, &images, ports.revocation)?;
+        let revocation_said = layout.revocation_state().join("ready.json");
+        remove(&revocation_said)?;
+        let revocation = service("revocation", &layout.revocation_config(), &layout, failed.clone())?;
+        let revocation_ready: RevocationReady = said(&revocation_said, &mut failures).await?;
+
+        setup::sign_vendor_statement(&layout, &images, keys.await??)?;
+        let link = link.unwrap_or_else(|| layout.enclave_socket());
+        setup::write_parent_config(&layout, &link, [ports.parent, ports.operator], &revocation_ready.ca_file)?;
+        let parent_said = layout.parent_state().join("ready.json");
+        remove(&parent_said)?;
+        let parent = service("parent", &layout.parent_config(), &layout, failed)?;
+        let parent_ready: ParentReady = said(&parent_said, &mut failures).await?;
+
+        let operator = Operator::new(&parent_ready.operator_url, &parent_ready.operator_token_file)?;
+        let directory = layout.officers();
+        let members = match officers::group_of(&directory)? {
+            Some(_) => Officers::read(&directory)?,
+            None => until(Officers::found(&directory, &operator), &mut failures).await?,
+        };
+        let group = officers::group_of(&directory)?.context("the officers have no group")?;
+        let trust = setup::trust_file(&images, &parent_ready.ca_file, Some(&group))?;
+        let (owner, app) = setup::write_customer(&layout, &parent_ready, &revocation_ready, &trust)?;
+        let grant = setup::write_keyless_grant(&layout, group, &owner, &app)?;
+
+        let (officers, recoveries) = watch_over(members, &operator, &parent_ready, &trust)?;
+        let pids = Pids {
+            simulator: std::process::id(),
+            enclave: enclave.pid(),
+            parent: parent.pid(),
+            revocation: revocation.pid(),
+        };
+        let ready = ready(&layout, parent_ready, revocation_ready, grant, &group, pids);
+        let mut house = Self {
+            layout,
+            image,
+            ready,
+            enclave,
+            parent,
+            revocation,
+            officers,
+            operator,
+            recoveries,
+            failures,
+            _lock: lock,
+        };
+        house.until_serving().await?;
+        Ok(house)
+    }
+
+    /// Where everything lies.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// What the enclave measures.
+    pub fn image(&self) -> &Measurement {
+        &self.image
+    }
+
+    /// Where everything is, with the process ids of now.
+    pub fn ready(&self) -> Ready {
+        let mut ready = self.ready.clone();
+        ready.pids.enclave = self.enclave.pid();
+        ready
+    }
+
+    /// Tells of each new process id of the enclave.
+    pub fn enclave_pids(&self) -> watch::Receiver<u32> {
+        self.enclave.pids()
+    }
+
+    /// Kills the enclave as a crash would, and returns when officers have brought the next one back into the group: how
+    /// long it was away, and how long the officers took.
+    ///
+    /// # Errors
+    /// It did not come back.
+    pub async fn crash_enclave(&mut self) -> anyhow::Result<(Duration, Duration)> {
+        let before = self.recoveries.borrow().count;
+        let away = Instant::now();
+        self.enclave.kill()?;
+        let mut recoveries = self.recoveries.clone();
+        let recovered = async {
+            recoveries.wait_for(|told| told.count > before).await?;
+            anyhow::Ok(())
+        };
+        if let Err(error) = until(recovered, &mut self.failures).await {
+            let refusal = self.recoveries.borrow().refusal.clone();
+            return Err(error.context(refusal.unwrap_or_else(|| "the enclave did not come back".into())));
+        }
+        self.until_serving().await?;
+        Ok((away.elapsed(), self.recoveries.borrow().took))
+    }
+
+    /// Returns what failed, when a process is gone for good.
+    pub async fn failed(&mut self) -> String {
+        match self.failures.recv().await {
+            Some(failure) => failure,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends every process: requests under way are finished, nothing is left behind.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.officers.abort();
+        self.parent.stop().await;
+        self.enclave.stop().await;
+        self.revocation.stop().await;
+        remove(&self.layout.ready())?;
+        remove(&self.layout.enclave_socket())
+    }
+
+    async fn until_serving(&mut self) -> anyhow::Result<()> {
+        let operator = self.operator.clone();
+        let serving = async {
+            while !operator.health().await.is_ok_and(|health| health.ready) {
+                tokio::time::sleep(LOOK).await;
+            }
+            Ok(())
+        };
+        until(serving, &mut self.failures).await.context("the enclave does not serve")
+    }
+}
+
+fn enclave(layout: &Layout, failed: mpsc::UnboundedSender<String>) -> anyhow::Result<Supervised> {
+    let arguments = vec!["enclave".into(), "--socket".into(), layout.enclave_socket().into()];
+    let start = Start { name: "enclave", arguments, logs: layout.logs(), is_expendable: true };
+    Supervised::start(start, failed)
+}
+
+fn service(
+    name: &'static str,
+    config: &Path,
+    layout: &Layout,
+    failed: mpsc::UnboundedSender<String>,
+) -> anyhow::Result<Supervised> {
+    let arguments = vec![name.into(), "--config".into(), config.into()];
+    let start = Start { name, arguments, logs: layout.logs(), is_expendable: false };
+    Supervised::start(start, failed)
+}
+
+fn watch_over(
+    officers: Officers,
+    operator: &Operator,
+    parent: &ParentReady,
+    trust: &TrustFile,
+) -> anyhow::Result<(JoinHandle<()>, watch::Receiver<Recoveries>)> {
+    let trust: Trust = trust.check()?;
+    let client = Client::new(&parent.url, trust.provider_ca())?;
+    let (tell, recoveries) = watch::channel(Recoveries::default());
+    Ok((tokio::spawn(officers.watch(operator.clone(), client, trust, tell)), recoveries))
+}
+
+fn ready(
+    layout: &Layout,
+    parent: ParentReady,
+    revocation: RevocationReady,
+    grant: PathBuf,
+    group: &GroupId,
+    pids: Pids,
+) -> Ready {
+    Ready {
+        version: 1,
+        parent_url: parent.url,
+        provider_ca: parent.ca_file,
+        operator_url: parent.operator_url,
+        operator_token_file: parent.operator_token_file,
+        revocation_url: revocation.url,
+        revocation_ca: revocation.ca_file,
+        revocation_status_root: revocation.status_root,
+        revocation_registrar_token_file: revocation.registrar_token_file,
+        revocation_admin_token_file: revocation.admin_token_file,
+        trust_file: layout.trust_file(),
+        coffer_config: layout.coffer_config(),
+        owner_key: layout.owner_key(),
+        app_key: layout.app_key(),
+        grants: vec![grant],
+        partition: setup::PARTITION.into(),
+        group: group.to_string(),
+        sockets: Sockets { enclave: layout.enclave_socket() },
+        pids,
+    }
+}
+
+/// What a service wrote when it was ready.
+async fn said<T: DeserializeOwned>(
+    path: &Path,
+    failures: &mut mpsc::UnboundedReceiver<String>,
+) -> anyhow::Result<T> {
+    let said = async {
+        loop {
+            match fs::read(path) {
+                Ok(text) => return serde_json::from_slice(&text).with_context(|| path.display().to_string()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => tokio::time::sleep(LOOK).await,
+                Err(error) => return Err(error).with_context(|| path.display().to_string()),
+            }
+        }
+    };
+    until(said, failures).await
+}
+
+/// Waits for something, but not for ever and not past the end of a process.
+async fn until<T>(
+    wanted: impl Future<Output = anyhow::Result<T>>,
+    failures: &mut mpsc::UnboundedReceiver<String>,
+) -> anyhow::Result<T> {
+    tokio::select! {
+        wanted = wanted => wanted,
+        Some(failure) = failures.recv() => bail!(failure),
+        () = tokio::time::sleep(PATIENCE) => bail!("no answer within {} s", PATIENCE.as_secs()),
+    }
+}
+
+/// Ports that were asked for must be free; said here in one sentence, before anything starts.
+fn free(ports: Ports) -> anyhow::Result<()> {
+    let asked = [
+        (ports.parent, "--port-parent"),
+        (ports.operator, "--port-operator"),
+        (ports.revocation, "--port-revocation"),
+    ];
+    for (place, (port, option)) in asked.iter().enumerate() {
+        if *port == 0 {
+            continue;
+        }
+        if asked[..place].iter().any(|(other, _)| other == port) {
+            bail!("port {port} is asked for twice; give each option a port of its own");
+        }
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, *port)) {
+            Ok(_) => (),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
+                "port {port} ({option}) is already in use on 127.0.0.1; choose another one, or leave the option out to take a free port"
+            ),
+            Err(error) => bail!("port {port} ({option}) cannot be used on 127.0.0.1: {error}"),
+        }
+    }
+    Ok(())
+}
+
+fn lock(layout: &Layout) -> anyhow::Result<File> {
+    let path = layout.lock();
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => {
+            bail!("{} is in use by another cofferdam-sim; stop that one or use another directory", layout.path().display())
+        }
+        Err(fs::TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
+    }
+}
+
+fn remove(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("{} cannot be removed", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
