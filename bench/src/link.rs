@@ -25,8 +25,15 @@ use std::time::{Duration, Instant};
 struct Nsm(SimulatedNsm);
 
 impl Attestor for Nsm {
-    fn attest(&self, nonce: &[u8], user_data: &[u8], public_key: Option<&[u8]>) -> Result<Vec<u8>, AttestorError> {
-        self.0.attest(Some(nonce), Some(user_data), public_key).map_err(|_| AttestorError::Refused("limit"))
+    fn attest(
+        &self,
+        nonce: &[u8],
+        user_data: &[u8],
+        public_key: Option<&[u8]>,
+    ) -> Result<Vec<u8>, AttestorError> {
+        self.0
+            .attest(Some(nonce), Some(user_data), public_key)
+            .map_err(|_| AttestorError::Refused("limit"))
     }
     fn now_ms(&self) -> Result<u64, AttestorError> {
         Ok(self.0.now_ms())
@@ -35,7 +42,10 @@ impl Attestor for Nsm {
         Ok(GOOD_IMAGE)
     }
     fn random(&self, buffer: &mut [u8]) -> Result<(), AttestorError> {
-        buffer.chunks_mut(256).try_for_each(|chunk| self.0.random(chunk)).map_err(|_| AttestorError::Absent)
+        buffer
+            .chunks_mut(256)
+            .try_for_each(|chunk| self.0.random(chunk))
+            .map_err(|_| AttestorError::Absent)
     }
 }
 
@@ -59,17 +69,32 @@ impl Parent {
         let attestor = Arc::new(Nsm(SimulatedNsm::boot(image, SimClock::new())));
         let (ready, wait) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            cofferdam_enclave::serve::<SimulatorTrust>(attestor, listener, move || ready.send(()).unwrap()).map(|_| ())
+            cofferdam_enclave::serve::<SimulatorTrust>(attestor, listener, move || {
+                ready.send(()).unwrap()
+            })
+            .map(|_| ())
         });
         wait.recv().unwrap();
         let stream = UnixStream::connect(&path).unwrap();
         let _ = std::fs::remove_dir_all(dir);
         let reader = FrameReader::default();
-        Self { stream, reader, service: Service::new(), record: Vec::new(), next_id: 0, out: Vec::new() }
+        Self {
+            stream,
+            reader,
+            service: Service::new(),
+            record: Vec::new(),
+            next_id: 0,
+            out: Vec::new(),
+        }
     }
 
     fn queue(&mut self, message: Message, id: u64, body: Vec<u8>) {
-        Frame { kind: message.number(), id, body }.write_to(&mut self.out);
+        Frame {
+            kind: message.number(),
+            id,
+            body,
+        }
+        .write_to(&mut self.out);
     }
 
     fn flush(&mut self) {
@@ -97,7 +122,8 @@ impl Parent {
                 Message::FetchRecord => self.record.clone(),
                 Message::FetchStatusKeys => self.service.status_keys(now_ms / 1000),
                 Message::AskStatus => {
-                    let Courier { query, .. } = cbor::decode(&frame.body, limits::FRAME_BODY).unwrap();
+                    let Courier { query, .. } =
+                        cbor::decode(&frame.body, limits::FRAME_BODY).unwrap();
                     self.service.answer(&query, now_ms)
                 }
                 _ => continue,
@@ -166,7 +192,13 @@ pub(crate) fn plain(in_flight: usize, each: Duration) -> f64 {
     let customer = Customer::new();
     let (key, binding) = parent.import(&customer);
     let now_ms = SimClock::new().now_ms();
-    let grant = customer.grant_for(binding.group, now_ms / 1000, &[key], &[Action::Sign], Audience::Provider);
+    let grant = customer.grant_for(
+        binding.group,
+        now_ms / 1000,
+        &[key],
+        &[Action::Sign],
+        Audience::Provider,
+    );
     let body = setup::plain_request(&customer.sign(&grant), key, now_ms);
     parent.run(Message::Plain, &body, in_flight, each)
 }
@@ -180,7 +212,13 @@ pub(crate) fn sealed(in_flight: usize, each: Duration) -> f64 {
     let now_ms = SimClock::new().now_ms();
     let app = SigningKey::generate(SignatureKind::Ed25519);
     let audience = Customer::audience(&app);
-    let grant = customer.grant_for(binding.group, now_ms / 1000, &[key], &[Action::Sign], audience);
+    let grant = customer.grant_for(
+        binding.group,
+        now_ms / 1000,
+        &[key],
+        &[Action::Sign],
+        audience,
+    );
     let opening = Opening::to(&binding, &app, &app, vec![customer.sign(&grant)]);
     let accepted = parent.call(Message::OpenSession, opening.encoded.clone());
     let app = opening.accepted(&accepted);

@@ -18,14 +18,26 @@ const EACH: Duration = Duration::from_secs(3);
 fn main() {
     let one = raw::signatures_per_second(1, EACH);
     let two = raw::signatures_per_second(2, EACH);
-    println!("{:<44} {:>12} {:>10} {:>10}", "P-256 signatures a second", "per second", "of 1 thr.", "of 2 thr.");
-    let row = |name: &str, rate: f64| println!("{name:<44} {rate:>12.0} {:>10.2} {:>10.2}", rate / one, rate / two);
+    println!(
+        "{:<44} {:>12} {:>10} {:>10}",
+        "P-256 signatures a second", "per second", "of 1 thr.", "of 2 thr."
+    );
+    let row = |name: &str, rate: f64| {
+        println!(
+            "{name:<44} {rate:>12.0} {:>10.2} {:>10.2}",
+            rate / one,
+            rate / two
+        )
+    };
     row("AWS-LC in a loop, one thread", one);
     row("AWS-LC in a loop, two threads", two);
     row("core alone, one thread, provider plane", core::plain(EACH));
     row("core alone, one thread, sealed", core::sealed(EACH));
     for in_flight in [1, 16, 64, 256] {
-        row(&format!("core + link, plain, {in_flight} in flight"), link::plain(in_flight, EACH));
+        row(
+            &format!("core + link, plain, {in_flight} in flight"),
+            link::plain(in_flight, EACH),
+        );
     }
     row("core + link, sealed, 64 in flight", link::sealed(64, EACH));
 }

@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 pub(crate) fn signatures_per_second(threads: usize, each: Duration) -> f64 {
     let counts: Vec<u64> = std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(|| count(each))).collect();
-        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+        running
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
     });
     counts.iter().sum::<u64>() as f64 / each.as_secs_f64()
 }

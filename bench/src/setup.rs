@@ -8,11 +8,22 @@ use cofferdam_wire::session::{ProviderRequest, Request, SignedGrant};
 
 /// The operation of every row.
 pub(crate) fn sign(key: KeyId) -> Operation {
-    Operation::Sign { key, algorithm: Algorithm::EcdsaSha256, input: Input::Message(b"message".to_vec()) }
+    Operation::Sign {
+        key,
+        algorithm: Algorithm::EcdsaSha256,
+        input: Input::Message(b"message".to_vec()),
+    }
 }
 
 /// A provider-plane request with a deadline in 100 s.
 pub(crate) fn plain_request(grant: &SignedGrant, key: KeyId, now_ms: u64) -> Vec<u8> {
-    let request = Request { id: RequestId([1; 16]), deadline_ms: now_ms + 100_000, operation: sign(key) };
-    cbor::encode(&ProviderRequest { grant: grant.clone(), request })
+    let request = Request {
+        id: RequestId([1; 16]),
+        deadline_ms: now_ms + 100_000,
+        operation: sign(key),
+    };
+    cbor::encode(&ProviderRequest {
+        grant: grant.clone(),
+        request,
+    })
 }

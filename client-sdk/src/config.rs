@@ -81,12 +81,22 @@ impl Config {
     /// Reads a configuration and makes its paths absolute to the file's directory.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let shown = path.display().to_string();
-        let form = |reason: String| ConfigError::Form { path: shown.clone(), reason };
-        let text = String::from_utf8(files::read(path, LIMIT)?).map_err(|_| form("not UTF-8".into()))?;
+        let form = |reason: String| ConfigError::Form {
+            path: shown.clone(),
+            reason,
+        };
+        let text =
+            String::from_utf8(files::read(path, LIMIT)?).map_err(|_| form("not UTF-8".into()))?;
         let mut config: Config = toml::from_str(&text).map_err(|error| form(error.to_string()))?;
         let base = path.parent().unwrap_or(Path::new(""));
         let anchor = |path: &mut PathBuf| *path = base.join(&*path);
-        [&mut config.owner_key, &mut config.app_key, &mut config.state_dir].into_iter().for_each(anchor);
+        [
+            &mut config.owner_key,
+            &mut config.app_key,
+            &mut config.state_dir,
+        ]
+        .into_iter()
+        .for_each(anchor);
         config.trust.iter_mut().for_each(anchor);
         for service in &mut config.revocation {
             service.ca.iter_mut().for_each(anchor);
@@ -94,7 +104,11 @@ impl Config {
             service.admin_token_file.iter_mut().for_each(anchor);
             if service.root().is_none() {
                 let expected = "a COSE_Key in hexadecimal (Ed25519 or P-256)";
-                return Err(ConfigError::Field { field: "revocation.status_root", path: shown, expected });
+                return Err(ConfigError::Field {
+                    field: "revocation.status_root",
+                    path: shown,
+                    expected,
+                });
             }
         }
         Ok(config)
@@ -102,7 +116,8 @@ impl Config {
 
     /// The file's text.
     pub fn to_toml(&self) -> String {
-        toml::to_string(self).expect("invariant: tables come last, so every configuration has a TOML form")
+        toml::to_string(self)
+            .expect("invariant: tables come last, so every configuration has a TOML form")
     }
 }
 
@@ -140,7 +155,10 @@ mod tests {
         let path = directory.path().join("coffer.toml");
         std::fs::write(&path, text).unwrap();
         let read = Config::read(&path);
-        let local = |path: &Path| path.strip_prefix(directory.path()).map_or(path.into(), Path::to_path_buf);
+        let local = |path: &Path| {
+            path.strip_prefix(directory.path())
+                .map_or(path.into(), Path::to_path_buf)
+        };
         read.map(|config| Config {
             trust: config.trust.as_deref().map(local),
             owner_key: local(&config.owner_key),
@@ -170,7 +188,12 @@ mod tests {
         assert!(unknown.to_string().contains("interval"), "{unknown}");
         let mut bad = config();
         bad.revocation[0].status_root = "00".into();
-        assert!(read(&bad.to_toml()).unwrap_err().to_string().contains("status_root"));
+        assert!(
+            read(&bad.to_toml())
+                .unwrap_err()
+                .to_string()
+                .contains("status_root")
+        );
         let absent = Config::read(Path::new("/nonexistent/coffer.toml")).unwrap_err();
         assert!(absent.to_string().contains("coffer init"), "{absent}");
     }

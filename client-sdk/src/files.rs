@@ -19,7 +19,11 @@ pub struct FileError {
 
 impl FileError {
     pub(crate) fn new(path: &Path, action: &'static str, reason: io::Error) -> Self {
-        Self { path: path.display().to_string(), action, reason }
+        Self {
+            path: path.display().to_string(),
+            action,
+            reason,
+        }
     }
 
     /// What the system says.
@@ -55,7 +59,12 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
     beside.push(format!(".{}.new", std::process::id()));
     let beside = Path::new(&beside);
     let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(beside)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(beside)?;
         file.write_all(content)?;
         file.sync_all()?;
         std::fs::rename(beside, path)?;
@@ -73,7 +82,13 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
 /// Writes a file that must not be there yet (mode 0600): a key is never overwritten.
 pub(crate) fn create(path: &Path, content: &[u8]) -> Result<(), FileError> {
     let failed = |reason| FileError::new(path, "written", reason);
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    file.write_all(content)
+        .and_then(|()| file.sync_all())
+        .map_err(failed)
 }

@@ -104,22 +104,33 @@ impl OwnedGrant {
         check(&grant)?;
         let signed = owner.sign1(context::GRANT, cbor::encode(&grant)).to_bytes();
         if signed.len() > limits::GRANT {
-            return Err(GrantError::TooLarge { limit: limits::GRANT, actual: signed.len() });
+            return Err(GrantError::TooLarge {
+                limit: limits::GRANT,
+                actual: signed.len(),
+            });
         }
-        Ok(Self { grant, signed: SignedGrant(signed) })
+        Ok(Self {
+            grant,
+            signed: SignedGrant(signed),
+        })
     }
 
     /// Reads a grant that somebody was handed, and verifies that the owner it names has signed it. Whether this owner has
     /// anything to grant is for the enclave to know.
     pub fn read(bytes: &[u8]) -> Result<Self, GrantError> {
-        let signed = CoseSign1::from_bytes(bytes, limits::GRANT).map_err(|_| GrantError::Malformed)?;
-        let grant: Grant = cbor::decode(&signed.payload, limits::GRANT).map_err(|_| GrantError::Malformed)?;
+        let signed =
+            CoseSign1::from_bytes(bytes, limits::GRANT).map_err(|_| GrantError::Malformed)?;
+        let grant: Grant =
+            cbor::decode(&signed.payload, limits::GRANT).map_err(|_| GrantError::Malformed)?;
         verify_sign1(&grant.owner, context::GRANT, &signed).map_err(|_| GrantError::Signature)?;
         if grant.version != 1 {
             return Err(GrantError::Malformed);
         }
         check(&grant)?;
-        Ok(Self { grant, signed: SignedGrant(bytes.to_vec()) })
+        Ok(Self {
+            grant,
+            signed: SignedGrant(bytes.to_vec()),
+        })
     }
 
     /// What it says.
@@ -138,7 +149,10 @@ fn check(grant: &Grant) -> Result<(), GrantError> {
         return Err(GrantError::Partition);
     }
     if grant.keys.len() > limits::KEYS_PER_GRANT {
-        return Err(GrantError::TooManyKeys { limit: limits::KEYS_PER_GRANT, actual: grant.keys.len() });
+        return Err(GrantError::TooManyKeys {
+            limit: limits::KEYS_PER_GRANT,
+            actual: grant.keys.len(),
+        });
     }
     if grant.actions.is_empty() {
         return Err(GrantError::NoAction);
@@ -188,7 +202,11 @@ mod tests {
     #[test]
     fn t73_no_bit_of_a_grant_can_be_changed() {
         let owner = SigningKey::generate(SignatureKind::Ed25519);
-        let bytes = OwnedGrant::sign(&order(), &owner).unwrap().signed().0.clone();
+        let bytes = OwnedGrant::sign(&order(), &owner)
+            .unwrap()
+            .signed()
+            .0
+            .clone();
         for bit in 0..bytes.len() * 8 {
             let mut changed = bytes.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
@@ -205,13 +223,32 @@ mod tests {
             OwnedGrant::sign(&order, &owner).err()
         };
         assert_eq!(refused(|_| ()), None);
-        assert_eq!(refused(|order| order.partition.clear()), Some(GrantError::Partition));
-        assert_eq!(refused(|order| order.actions.clear()), Some(GrantError::NoAction));
-        assert_eq!(refused(|order| order.keys.clear()), Some(GrantError::NoKey(Action::Sign)));
-        assert_eq!(refused(|order| order.not_after_s = 1_000), Some(GrantError::Times));
-        let too_many = Some(GrantError::TooManyKeys { limit: 32, actual: 33 });
-        assert_eq!(refused(|order| order.keys = (0..33).map(|n| KeyId([n; 32])).collect()), too_many);
-        let keyless = |order: &mut GrantOrder| (order.keys, order.actions) = (vec![], vec![Action::Random]);
+        assert_eq!(
+            refused(|order| order.partition.clear()),
+            Some(GrantError::Partition)
+        );
+        assert_eq!(
+            refused(|order| order.actions.clear()),
+            Some(GrantError::NoAction)
+        );
+        assert_eq!(
+            refused(|order| order.keys.clear()),
+            Some(GrantError::NoKey(Action::Sign))
+        );
+        assert_eq!(
+            refused(|order| order.not_after_s = 1_000),
+            Some(GrantError::Times)
+        );
+        let too_many = Some(GrantError::TooManyKeys {
+            limit: 32,
+            actual: 33,
+        });
+        assert_eq!(
+            refused(|order| order.keys = (0..33).map(|n| KeyId([n; 32])).collect()),
+            too_many
+        );
+        let keyless =
+            |order: &mut GrantOrder| (order.keys, order.actions) = (vec![], vec![Action::Random]);
         assert_eq!(refused(keyless), None);
     }
 

@@ -25,7 +25,9 @@ pub enum KnownError {
     #[error(transparent)]
     File(#[from] FileError),
     /// Not what this SDK wrote.
-    #[error("{path} is damaged ({reason}); restore it, or delete it if you accept to forget which vendor statements and groups were seen")]
+    #[error(
+        "{path} is damaged ({reason}); restore it, or delete it if you accept to forget which vendor statements and groups were seen"
+    )]
     Damaged {
         /// Path of the file.
         path: String,
@@ -57,14 +59,20 @@ impl Known {
     /// Remembers in `known.json` of a state directory, which is made if it is not there.
     pub fn in_directory(directory: &Path) -> Result<Self, KnownError> {
         files::make_directory(directory)?;
-        let known = Self { file: Some(directory.join("known.json")), facts: Mutex::default() };
+        let known = Self {
+            file: Some(directory.join("known.json")),
+            facts: Mutex::default(),
+        };
         known.load()?;
         Ok(known)
     }
 
     /// Remembers until the process ends: for programs that carry a group pin in their trust file and hold no state.
     pub fn in_memory() -> Self {
-        Self { file: None, facts: Mutex::default() }
+        Self {
+            file: None,
+            facts: Mutex::default(),
+        }
     }
 
     /// Asks and notes in one step, alone even among processes.
@@ -72,7 +80,10 @@ impl Known {
         &self,
         ask: impl FnOnce(&mut Glance<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut facts = self.facts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut facts = self
+            .facts
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let Some(file) = &self.file else {
             let mut changed = facts.clone();
             ask(&mut Glance(&mut changed))?;
@@ -81,14 +92,20 @@ impl Known {
         };
         let lock = file.with_extension("lock");
         let failed = |reason| KnownError::from(FileError::new(&lock, "locked", reason));
-        let guard = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock);
+        let guard = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&lock);
         let guard = guard.map_err(failed)?;
         guard.lock().map_err(failed)?;
         let stored = self.load()?;
         let mut changed = stored.clone();
         ask(&mut Glance(&mut changed))?;
         if changed != stored {
-            let text = serde_json::to_vec_pretty(&changed).expect("invariant: maps of text have a JSON form");
+            let text = serde_json::to_vec_pretty(&changed)
+                .expect("invariant: maps of text have a JSON form");
             files::replace(file, &text).map_err(KnownError::from)?;
         }
         *facts = changed;
@@ -96,10 +113,14 @@ impl Known {
     }
 
     fn load(&self) -> Result<Facts, KnownError> {
-        let Some(file) = &self.file else { return Ok(Facts::default()) };
+        let Some(file) = &self.file else {
+            return Ok(Facts::default());
+        };
         match files::read(file, LIMIT) {
-            Ok(text) => serde_json::from_slice(&text)
-                .map_err(|reason| KnownError::Damaged { path: file.display().to_string(), reason }),
+            Ok(text) => serde_json::from_slice(&text).map_err(|reason| KnownError::Damaged {
+                path: file.display().to_string(),
+                reason,
+            }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Facts::default()),
             Err(error) => Err(error.into()),
         }
@@ -119,7 +140,10 @@ impl Glance<'_> {
 
     /// The group seen under a trust file of this name.
     pub(crate) fn group(&self, trust: &str) -> Option<GroupId> {
-        self.0.groups.get(trust).and_then(|text| GroupId::from_hex(text))
+        self.0
+            .groups
+            .get(trust)
+            .and_then(|text| GroupId::from_hex(text))
     }
 
     /// Notes a group.
@@ -137,11 +161,12 @@ mod tests {
 
     fn sequence(known: &Known) -> Option<u64> {
         let mut seen = None;
-        known.consult::<KnownError>(|glance| {
-            seen = glance.vendor_sequence(&VENDOR);
-            Ok(())
-        })
-        .unwrap();
+        known
+            .consult::<KnownError>(|glance| {
+                seen = glance.vendor_sequence(&VENDOR);
+                Ok(())
+            })
+            .unwrap();
         seen
     }
 
@@ -175,6 +200,9 @@ mod tests {
     fn a_damaged_memory_is_not_an_empty_one() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("known.json"), "{").unwrap();
-        assert!(matches!(Known::in_directory(directory.path()), Err(KnownError::Damaged { .. })));
+        assert!(matches!(
+            Known::in_directory(directory.path()),
+            Err(KnownError::Damaged { .. })
+        ));
     }
 }

@@ -7,7 +7,9 @@
 use cofferdam_wire::Code;
 use cofferdam_wire::id::Digest;
 use cofferdam_wire::kind::Suite;
-use cofferdam_wire::layer::{Layer, commitment_exporter, commitment_info, info, key_info, recipient_id};
+use cofferdam_wire::layer::{
+    Layer, commitment_exporter, commitment_info, info, key_info, recipient_id,
+};
 use zeroize::Zeroizing;
 
 use crate::crypto::hpke::{self, HpkeError, PrivateKey};
@@ -54,16 +56,28 @@ pub fn seal(
             let (enc, sender) = hpke::setup_sender(public, &info)?;
             let commitment = Digest(*sender.export(&commitment_exporter(&info)).expose());
             let ciphertext = sender.seal(aad, plaintext)?;
-            Ok(Layer { suite, recipient, enc, commitment, ciphertext })
+            Ok(Layer {
+                suite,
+                recipient,
+                enc,
+                commitment,
+                ciphertext,
+            })
         }
         Suite::RsaOaep => {
             let secret = Secret32::random();
             let enc = oaep::seal_secret(&PublicKey::from_cose(public)?, &info, &secret)?;
             let keys = RsaLayerKeys::derive(&secret, &info, &enc);
-            let ciphertext =
-                gcm::seal(&keys.key, &ONE_TIME_NONCE, aad, plaintext).map_err(|_| SealError::TooLong)?;
+            let ciphertext = gcm::seal(&keys.key, &ONE_TIME_NONCE, aad, plaintext)
+                .map_err(|_| SealError::TooLong)?;
             let commitment = Digest(*keys.commitment.expose());
-            Ok(Layer { suite, recipient, enc, commitment, ciphertext })
+            Ok(Layer {
+                suite,
+                recipient,
+                enc,
+                commitment,
+                ciphertext,
+            })
         }
     }
 }
@@ -84,10 +98,15 @@ pub fn open_xwing(
     }
     let info = info(context, bound);
     let receiver = hpke::setup_receiver(key, &layer.enc, &info).map_err(|_| Code::UnwrapFailed)?;
-    if !receiver.export(&commitment_exporter(&info)).ct_eq(&layer.commitment.0) {
+    if !receiver
+        .export(&commitment_exporter(&info))
+        .ct_eq(&layer.commitment.0)
+    {
         return Err(Code::UnwrapFailed);
     }
-    receiver.open(aad, &layer.ciphertext).map_err(|_| Code::UnwrapFailed)
+    receiver
+        .open(aad, &layer.ciphertext)
+        .map_err(|_| Code::UnwrapFailed)
 }
 
 /// Opens a layer of suite 2. A ciphertext that does not unwrap takes the same way to the same refusal (T-30).
@@ -144,7 +163,10 @@ mod tests {
 
     impl Opener {
         fn both() -> [Opener; 2] {
-            [Opener::XWing(PrivateKey::generate()), Opener::Rsa(ProviderRsaKey::from_pkcs8_pem(RSA_3072).unwrap())]
+            [
+                Opener::XWing(PrivateKey::generate()),
+                Opener::Rsa(ProviderRsaKey::from_pkcs8_pem(RSA_3072).unwrap()),
+            ]
         }
 
         fn seal(&self) -> Layer {
@@ -152,10 +174,24 @@ mod tests {
                 Opener::XWing(key) => (Suite::XWing, key.public().to_vec()),
                 Opener::Rsa(key) => (Suite::RsaOaep, key.public_key().to_cose()),
             };
-            seal(suite, &public, context::LAYER_PROVIDER, BOUND, b"header", b"plaintext").unwrap()
+            seal(
+                suite,
+                &public,
+                context::LAYER_PROVIDER,
+                BOUND,
+                b"header",
+                b"plaintext",
+            )
+            .unwrap()
         }
 
-        fn open(&self, context: &str, bound: &[u8; 32], aad: &[u8], layer: &Layer) -> Result<Vec<u8>, Code> {
+        fn open(
+            &self,
+            context: &str,
+            bound: &[u8; 32],
+            aad: &[u8],
+            layer: &Layer,
+        ) -> Result<Vec<u8>, Code> {
             match self {
                 Opener::XWing(key) => open_xwing(key, context, bound, aad, layer),
                 Opener::Rsa(key) => open_rsa(key, context, bound, aad, layer),
@@ -196,28 +232,63 @@ mod tests {
                 assert_eq!(opener.open_as_sealed(&changed), refused);
             }
             for enc in [&layer.enc[1..], &[]] {
-                assert_eq!(opener.open_as_sealed(&Layer { enc: enc.to_vec(), ..layer.clone() }), refused);
+                assert_eq!(
+                    opener.open_as_sealed(&Layer {
+                        enc: enc.to_vec(),
+                        ..layer.clone()
+                    }),
+                    refused
+                );
             }
-            assert_eq!(opener.open(context::LAYER_VENDOR, BOUND, b"header", &layer), refused);
-            assert_eq!(opener.open(context::LAYER_PROVIDER, &[8; 32], b"header", &layer), refused);
-            assert_eq!(opener.open(context::LAYER_PROVIDER, BOUND, b"headeR", &layer), refused);
+            assert_eq!(
+                opener.open(context::LAYER_VENDOR, BOUND, b"header", &layer),
+                refused
+            );
+            assert_eq!(
+                opener.open(context::LAYER_PROVIDER, &[8; 32], b"header", &layer),
+                refused
+            );
+            assert_eq!(
+                opener.open(context::LAYER_PROVIDER, BOUND, b"headeR", &layer),
+                refused
+            );
             let other = match layer.suite {
                 Suite::XWing => Suite::RsaOaep,
                 Suite::RsaOaep => Suite::XWing,
             };
-            assert_eq!(opener.open_as_sealed(&Layer { suite: other, ..layer }), refused);
+            assert_eq!(
+                opener.open_as_sealed(&Layer {
+                    suite: other,
+                    ..layer
+                }),
+                refused
+            );
         }
     }
 
     #[test]
     fn only_keys_of_the_suite_are_sealed_to() {
         let xwing = PrivateKey::generate().public();
-        let rsa = ProviderRsaKey::from_pkcs8_pem(RSA_3072).unwrap().public_key().to_cose();
-        let seal = |suite, public: &[u8]| seal(suite, public, context::CHALLENGE, BOUND, b"", b"").err();
-        assert_eq!(seal(Suite::XWing, &rsa), Some(SealError::XWing(HpkeError::PublicKey)));
-        assert_eq!(seal(Suite::RsaOaep, &xwing), Some(SealError::PublicKey(PublicKeyError::Encoding)));
-        let short = crate::keyfile::parse_private(include_bytes!("../tests/keys/rsa-2048.pem")).unwrap();
+        let rsa = ProviderRsaKey::from_pkcs8_pem(RSA_3072)
+            .unwrap()
+            .public_key()
+            .to_cose();
+        let seal =
+            |suite, public: &[u8]| seal(suite, public, context::CHALLENGE, BOUND, b"", b"").err();
+        assert_eq!(
+            seal(Suite::XWing, &rsa),
+            Some(SealError::XWing(HpkeError::PublicKey))
+        );
+        assert_eq!(
+            seal(Suite::RsaOaep, &xwing),
+            Some(SealError::PublicKey(PublicKeyError::Encoding))
+        );
+        let short =
+            crate::keyfile::parse_private(include_bytes!("../tests/keys/rsa-2048.pem")).unwrap();
         let short = short.public_key().unwrap().to_cose();
-        assert_eq!(seal(Suite::RsaOaep, &short), Some(SealError::Rsa(OaepError::KeyTooShort)));
+        assert_eq!(
+            seal(Suite::RsaOaep, &short),
+            Some(SealError::Rsa(OaepError::KeyTooShort))
+        );
     }
 }

@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use cofferdam_wire::cbor;
 use cofferdam_wire::group::{
-    GenesisBody, Officer as OfficerKeys, SealedShare, Share, share_commitment, share_to_enclave_info,
-    share_to_officer_info,
+    GenesisBody, Officer as OfficerKeys, SealedShare, Share, share_commitment,
+    share_to_enclave_info, share_to_officer_info,
 };
 use cofferdam_wire::id::GroupId;
 use serde::Deserialize;
@@ -43,16 +43,24 @@ pub enum OfficerFileError {
 #[derive(Debug, thiserror::Error)]
 pub enum ShareError {
     /// The share is for somebody else, or the group has no such officer.
-    #[error("the share is for officer {0}, whose keys in the group's genesis are not the ones in this file")]
+    #[error(
+        "the share is for officer {0}, whose keys in the group's genesis are not the ones in this file"
+    )]
     NotMine(u8),
     /// It does not open.
-    #[error("the share does not open with this officer's key; it was made for another group or another officer")]
+    #[error(
+        "the share does not open with this officer's key; it was made for another group or another officer"
+    )]
     Open,
     /// It is not what genesis committed to.
-    #[error("the share of officer {0} does not match what genesis committed to; it is damaged or was exchanged")]
+    #[error(
+        "the share of officer {0} does not match what genesis committed to; it is damaged or was exchanged"
+    )]
     Commitment(u8),
     /// The verified instance asks into another group.
-    #[error("the enclave asks into group {asks}, and the share is of group {share}; nothing was sealed to it")]
+    #[error(
+        "the enclave asks into group {asks}, and the share is of group {share}; nothing was sealed to it"
+    )]
     Group {
         /// What the Binding says.
         asks: GroupId,
@@ -95,7 +103,10 @@ impl Drop for OfficerFile {
 impl Officer {
     /// A new officer.
     pub fn generate() -> Self {
-        Self { signing: SigningKey::generate(SignatureKind::P256), sealing: PrivateKey::generate() }
+        Self {
+            signing: SigningKey::generate(SignatureKind::P256),
+            sealing: PrivateKey::generate(),
+        }
     }
 
     /// Reads an officer's file.
@@ -108,30 +119,47 @@ impl Officer {
         if signing.kind() != SignatureKind::P256 {
             return Err(OfficerFileError::Kind);
         }
-        let seed = BASE64.decode(&file.sealing_seed).map(Zeroizing::new).map_err(|_| OfficerFileError::Sealing)?;
+        let seed = BASE64
+            .decode(&file.sealing_seed)
+            .map(Zeroizing::new)
+            .map_err(|_| OfficerFileError::Sealing)?;
         let seed = Secret32::from_slice(&seed).ok_or(OfficerFileError::Sealing)?;
-        Ok(Self { signing, sealing: PrivateKey::from_seed(&seed) })
+        Ok(Self {
+            signing,
+            sealing: PrivateKey::from_seed(&seed),
+        })
     }
 
     /// The officer's file. Secret.
     pub fn to_toml(&self) -> Zeroizing<String> {
         let seed = Zeroizing::new(BASE64.encode(self.sealing.to_seed().expose()));
         let pem = self.signing.to_pkcs8_pem();
-        Zeroizing::new(format!("version = 1\nsealing_seed = \"{}\"\nsigning_key = '''\n{}'''\n", *seed, *pem))
+        Zeroizing::new(format!(
+            "version = 1\nsealing_seed = \"{}\"\nsigning_key = '''\n{}'''\n",
+            *seed, *pem
+        ))
     }
 
     /// The public halves, for a genesis request.
     pub fn public(&self) -> OfficerKeys {
-        OfficerKeys { signing: self.signing.public(), sealing: self.sealing.public().to_vec() }
+        OfficerKeys {
+            signing: self.signing.public(),
+            sealing: self.sealing.public().to_vec(),
+        }
     }
 
     /// Opens a share and checks it: that it is this officer's, in this group, and what genesis committed to. `genesis_body`
     /// is the encoded body out of the genesis record.
-    pub fn accept_share(&self, genesis_body: &[u8], share: &SealedShare) -> Result<AcceptedShare, ShareError> {
+    pub fn accept_share(
+        &self,
+        genesis_body: &[u8],
+        share: &SealedShare,
+    ) -> Result<AcceptedShare, ShareError> {
         let officer = share.officer;
         let group = GroupId::of(genesis_body);
         let limit = cofferdam_wire::limits::GENESIS_BODY;
-        let body: GenesisBody = cbor::decode(genesis_body, limit).map_err(|_| ShareError::NotMine(officer))?;
+        let body: GenesisBody =
+            cbor::decode(genesis_body, limit).map_err(|_| ShareError::NotMine(officer))?;
         let place = usize::from(officer);
         if body.officers.get(place) != Some(&self.public()) {
             return Err(ShareError::NotMine(officer));
@@ -144,7 +172,11 @@ impl Officer {
         if body.shares.get(place) != Some(&share_commitment(officer, clear.salt, clear.value)) {
             return Err(ShareError::Commitment(officer));
         }
-        Ok(AcceptedShare { officer, group, plain })
+        Ok(AcceptedShare {
+            officer,
+            group,
+            plain,
+        })
     }
 }
 
@@ -153,12 +185,22 @@ impl AcceptedShare {
     pub fn re_encrypt(&self, instance: &Proven) -> Result<SealedShare, ShareError> {
         let binding = instance.binding();
         if instance.group() != self.group {
-            return Err(ShareError::Group { asks: instance.group(), share: self.group });
+            return Err(ShareError::Group {
+                asks: instance.group(),
+                share: self.group,
+            });
         }
         let info = share_to_enclave_info(&self.group, self.officer, &binding.instance.thumbprint());
-        let (enc, sender) = hpke::setup_sender(&binding.setup, &info).map_err(ShareError::SetupKey)?;
-        let ciphertext = sender.seal(b"", &self.plain).map_err(ShareError::SetupKey)?;
-        Ok(SealedShare { officer: self.officer, enc, ciphertext })
+        let (enc, sender) =
+            hpke::setup_sender(&binding.setup, &info).map_err(ShareError::SetupKey)?;
+        let ciphertext = sender
+            .seal(b"", &self.plain)
+            .map_err(ShareError::SetupKey)?;
+        Ok(SealedShare {
+            officer: self.officer,
+            enc,
+            ciphertext,
+        })
     }
 }
 
@@ -178,23 +220,50 @@ mod tests {
             officers: officers.iter().map(Officer::public).collect(),
             threshold: 2,
             escrow: EscrowMode::Officers,
-            shares: (0..3).map(|officer| share_commitment(officer, &[9; 32], &[officer + 1; 33])).collect(),
+            shares: (0..3)
+                .map(|officer| share_commitment(officer, &[9; 32], &[officer + 1; 33]))
+                .collect(),
             random: Digest([2; 32]),
         });
         let info = share_to_officer_info(&GroupId::of(&body), 1);
         let (enc, sender) = hpke::setup_sender(&officers[1].public().sealing, &info).unwrap();
-        let ciphertext = sender.seal(b"", &cbor::encode(&Share { salt: &[9; 32], value })).unwrap();
-        (officers, body, SealedShare { officer: 1, enc, ciphertext })
+        let ciphertext = sender
+            .seal(
+                b"",
+                &cbor::encode(&Share {
+                    salt: &[9; 32],
+                    value,
+                }),
+            )
+            .unwrap();
+        (
+            officers,
+            body,
+            SealedShare {
+                officer: 1,
+                enc,
+                ciphertext,
+            },
+        )
     }
 
     #[test]
     fn an_officer_file_reads_back() {
         let officer = Officer::generate();
-        let again = Officer::from_toml(&officer.to_toml()).unwrap_or_else(|error| panic!("{error}"));
+        let again =
+            Officer::from_toml(&officer.to_toml()).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(again.public(), officer.public());
-        assert!(matches!(Officer::from_toml("version = 1"), Err(OfficerFileError::Form)));
-        let short = officer.to_toml().replace("sealing_seed = \"", "sealing_seed = \"AAAA");
-        assert!(matches!(Officer::from_toml(&short), Err(OfficerFileError::Sealing)));
+        assert!(matches!(
+            Officer::from_toml("version = 1"),
+            Err(OfficerFileError::Form)
+        ));
+        let short = officer
+            .to_toml()
+            .replace("sealing_seed = \"", "sealing_seed = \"AAAA");
+        assert!(matches!(
+            Officer::from_toml(&short),
+            Err(OfficerFileError::Sealing)
+        ));
     }
 
     #[test]
@@ -209,14 +278,35 @@ mod tests {
     #[test]
     fn t58_a_share_for_another_officer_or_group_is_refused() {
         let (officers, body, share) = genesis(&[2; 33]);
-        assert!(matches!(officers[0].accept_share(&body, &share), Err(ShareError::NotMine(1))));
-        let moved = SealedShare { officer: 2, ..share.clone() };
-        assert!(matches!(officers[1].accept_share(&body, &moved), Err(ShareError::NotMine(2))));
-        assert!(matches!(officers[2].accept_share(&body, &moved), Err(ShareError::Open)));
-        let absent = SealedShare { officer: 7, ..share.clone() };
-        assert!(matches!(officers[1].accept_share(&body, &absent), Err(ShareError::NotMine(7))));
+        assert!(matches!(
+            officers[0].accept_share(&body, &share),
+            Err(ShareError::NotMine(1))
+        ));
+        let moved = SealedShare {
+            officer: 2,
+            ..share.clone()
+        };
+        assert!(matches!(
+            officers[1].accept_share(&body, &moved),
+            Err(ShareError::NotMine(2))
+        ));
+        assert!(matches!(
+            officers[2].accept_share(&body, &moved),
+            Err(ShareError::Open)
+        ));
+        let absent = SealedShare {
+            officer: 7,
+            ..share.clone()
+        };
+        assert!(matches!(
+            officers[1].accept_share(&body, &absent),
+            Err(ShareError::NotMine(7))
+        ));
         let mut other: GenesisBody = cbor::decode(&body, 20_000).unwrap();
         other.random = Digest([3; 32]);
-        assert!(matches!(officers[1].accept_share(&cbor::encode(&other), &share), Err(ShareError::Open)));
+        assert!(matches!(
+            officers[1].accept_share(&cbor::encode(&other), &share),
+            Err(ShareError::Open)
+        ));
     }
 }

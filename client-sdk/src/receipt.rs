@@ -30,7 +30,9 @@ pub enum ReceiptError {
     #[error("RCP-4: the receipt is not signed by the instance that its evidence vouches for")]
     Signature,
     /// RCP-5: the Evidence is not of about the time of the import.
-    #[error("RCP-5: the evidence beside the receipt is from {evidence_s}, more than an hour from the import at {imported_s} (Unix seconds)")]
+    #[error(
+        "RCP-5: the evidence beside the receipt is from {evidence_s}, more than an hour from the import at {imported_s} (Unix seconds)"
+    )]
     Evidence {
         /// When the Evidence was made.
         evidence_s: u64,
@@ -38,7 +40,9 @@ pub enum ReceiptError {
         imported_s: u64,
     },
     /// RCP-6: it confirms something else.
-    #[error("RCP-6: the receipt says otherwise than what was wrapped, in its field \"{0}\"; the key is not activated")]
+    #[error(
+        "RCP-6: the receipt says otherwise than what was wrapped, in its field \"{0}\"; the key is not activated"
+    )]
     Field(&'static str),
     /// RCP-7: it is not from the time of this import, or comes with an older vendor statement.
     #[error("RCP-7: {0}")]
@@ -74,15 +78,20 @@ pub struct Confirmed(VerifiedReceipt);
 impl VerifiedReceipt {
     /// Verifies a bundle of any age, as a fact about then.
     pub fn verify(trust: &Trust, bundle: &ReceiptBundle) -> Result<Self, ReceiptError> {
-        let instance = Instance::verify(trust.root(), &bundle.binding, &bundle.evidence, Moment::Past)
-            .map_err(ReceiptError::Instance)?;
+        let instance = Instance::verify(
+            trust.root(),
+            &bundle.binding,
+            &bundle.evidence,
+            Moment::Past,
+        )
+        .map_err(ReceiptError::Instance)?;
         let binding = instance.binding();
         let signed = CoseSign1::from_bytes(&bundle.receipt, limits::RECEIPT)
             .map_err(|_| ReceiptError::Malformed("receipt"))?;
         let payload = verify_sign1(&binding.instance, context::RECEIPT, &signed)
             .map_err(|_| ReceiptError::Signature)?;
-        let receipt: Receipt =
-            cbor::decode(payload, limits::RECEIPT).map_err(|_| ReceiptError::Malformed("receipt"))?;
+        let receipt: Receipt = cbor::decode(payload, limits::RECEIPT)
+            .map_err(|_| ReceiptError::Malformed("receipt"))?;
         if receipt.version != 1 {
             return Err(ReceiptError::Malformed("version of the receipt"));
         }
@@ -92,17 +101,30 @@ impl VerifiedReceipt {
         let (evidence_s, imported_s) = (instance.evidence_s(), receipt.imported_s);
         let tolerated_s = limits::EVIDENCE_MAX_AGE_S + limits::CREATED_SKEW_S;
         if evidence_s.abs_diff(imported_s) > tolerated_s {
-            return Err(ReceiptError::Evidence { evidence_s, imported_s });
+            return Err(ReceiptError::Evidence {
+                evidence_s,
+                imported_s,
+            });
         }
         let max_age_s = trust.vendor_statement_max_age_s();
-        let statement = verify_statement(&bundle.vendor_statement, trust.vendor(), imported_s, max_age_s)
-            .map_err(ReceiptError::Statement)?;
+        let statement = verify_statement(
+            &bundle.vendor_statement,
+            trust.vendor(),
+            imported_s,
+            max_age_s,
+        )
+        .map_err(ReceiptError::Statement)?;
         for measurement in binding.measurements.iter().chain([instance.measurement()]) {
             if !trust.accepts(&statement, measurement, evidence_s) {
-                return Err(ReceiptError::Statement(ProofError::MeasurementRefused(Box::new(*measurement))));
+                return Err(ReceiptError::Statement(ProofError::MeasurementRefused(
+                    Box::new(*measurement),
+                )));
             }
         }
-        Ok(Self { receipt, vendor_sequence: statement.sequence })
+        Ok(Self {
+            receipt,
+            vendor_sequence: statement.sequence,
+        })
     }
 
     /// What it says.
@@ -132,10 +154,14 @@ impl VerifiedReceipt {
         let earliest_s = expected.created_s.saturating_sub(limits::CREATED_SKEW_S);
         let latest_s = expected.not_after_s.saturating_add(limits::CREATED_SKEW_S);
         if !(earliest_s..=latest_s).contains(&receipt.imported_s) {
-            return Err(ReceiptError::Time("the receipt is not from the time of this import"));
+            return Err(ReceiptError::Time(
+                "the receipt is not from the time of this import",
+            ));
         }
         if self.vendor_sequence < expected.vendor_sequence {
-            return Err(ReceiptError::Time("the vendor statement beside the receipt is older than the one verified before"));
+            return Err(ReceiptError::Time(
+                "the vendor statement beside the receipt is older than the one verified before",
+            ));
         }
         Ok(Confirmed(self))
     }

@@ -119,30 +119,47 @@ impl TrustFile {
         let root = if self.attestation_root == AWS_NITRO {
             cofferdam_attestation::aws_nitro_root()
         } else {
-            let der = BASE64
-                .decode(&self.attestation_root)
-                .map_err(|_| field("attestation_root", "the base64 of a DER certificate, or \"aws-nitro\""))?;
+            let der = BASE64.decode(&self.attestation_root).map_err(|_| {
+                field(
+                    "attestation_root",
+                    "the base64 of a DER certificate, or \"aws-nitro\"",
+                )
+            })?;
             Root::from_der(&der)?
         };
         let vendor = hex::decode(&self.vendor_key)
             .ok()
             .and_then(|bytes| PublicKey::from_cose(&bytes).ok())
-            .ok_or(field("vendor_key", "a COSE_Key in hexadecimal (Ed25519 or P-256)"))?;
+            .ok_or(field(
+                "vendor_key",
+                "a COSE_Key in hexadecimal (Ed25519 or P-256)",
+            ))?;
         let group = match &self.group {
             None => None,
-            Some(text) => Some(GroupId::from_hex(text).ok_or(field("group", "64 hexadecimal digits"))?),
+            Some(text) => {
+                Some(GroupId::from_hex(text).ok_or(field("group", "64 hexadecimal digits"))?)
+            }
         };
         let suites = match &self.suites {
             None => Suite::ALL.to_vec(),
-            Some(numbers) => read_suites(numbers).ok_or(field("suites", "a list of suite numbers, each 1 or 2"))?,
+            Some(numbers) => read_suites(numbers)
+                .ok_or(field("suites", "a list of suite numbers, each 1 or 2"))?,
         };
         let images = match &self.measurements {
             None => None,
-            Some(list) => Some(read_images(list).ok_or(field("measurements", "a list with pcr0, pcr1 and pcr2 of 96 hexadecimal digits each"))?),
+            Some(list) => Some(read_images(list).ok_or(field(
+                "measurements",
+                "a list with pcr0, pcr1 and pcr2 of 96 hexadecimal digits each",
+            ))?),
         };
-        let max_age_s = self.vendor_statement_max_age_s.unwrap_or(limits::VENDOR_STATEMENT_MAX_AGE_S);
+        let max_age_s = self
+            .vendor_statement_max_age_s
+            .unwrap_or(limits::VENDOR_STATEMENT_MAX_AGE_S);
         if !(1..=limits::VENDOR_STATEMENT_LIFETIME_S).contains(&max_age_s) {
-            return Err(field("vendor_statement_max_age_s", "between 1 second and 90 days"));
+            return Err(field(
+                "vendor_statement_max_age_s",
+                "between 1 second and 90 days",
+            ));
         }
         Ok(Trust {
             name: self.name.clone(),
@@ -158,7 +175,8 @@ impl TrustFile {
 
     /// The file's text.
     pub fn to_toml(&self) -> String {
-        toml::to_string(self).expect("invariant: tables come last, so every trust file has a TOML form")
+        toml::to_string(self)
+            .expect("invariant: tables come last, so every trust file has a TOML form")
     }
 
     /// Reads the file's text.
@@ -168,7 +186,12 @@ impl TrustFile {
 }
 
 fn read_suites(numbers: &[u8]) -> Option<Vec<Suite>> {
-    let known = |number: &u8| Suite::ALL.iter().copied().find(|suite| suite.number() == u64::from(*number));
+    let known = |number: &u8| {
+        Suite::ALL
+            .iter()
+            .copied()
+            .find(|suite| suite.number() == u64::from(*number))
+    };
     let suites: Option<Vec<_>> = numbers.iter().map(known).collect();
     suites.filter(|list| !list.is_empty())
 }
@@ -176,8 +199,11 @@ fn read_suites(numbers: &[u8]) -> Option<Vec<Suite>> {
 fn read_images(list: &[TrustedImage]) -> Option<Vec<(Measurement, Option<u64>)>> {
     let pcr = |text: &str| <[u8; 48]>::try_from(hex::decode(text).ok()?).ok();
     let image = |image: &TrustedImage| {
-        let measurement =
-            Measurement { pcr0: pcr(&image.pcr0)?, pcr1: pcr(&image.pcr1)?, pcr2: pcr(&image.pcr2)? };
+        let measurement = Measurement {
+            pcr0: pcr(&image.pcr0)?,
+            pcr1: pcr(&image.pcr1)?,
+            pcr2: pcr(&image.pcr2)?,
+        };
         Some((measurement, image.until_s))
     };
     list.iter().map(image).collect()
@@ -186,7 +212,10 @@ fn read_images(list: &[TrustedImage]) -> Option<Vec<(Measurement, Option<u64>)>>
 impl Trust {
     /// Reads and checks a trust file.
     pub fn read(path: &std::path::Path) -> Result<Self, TrustError> {
-        let unreadable = |reason| TrustError::Unreadable { path: path.display().to_string(), reason };
+        let unreadable = |reason| TrustError::Unreadable {
+            path: path.display().to_string(),
+            reason,
+        };
         TrustFile::from_toml(&std::fs::read_to_string(path).map_err(unreadable)?)?.check()
     }
 
@@ -227,12 +256,21 @@ impl Trust {
 
     /// Whether Evidence made at `evidence_s` with `measurement` is that of a good image: the vendor must say so and, where
     /// the customer keeps a list of its own, that list too.
-    pub fn accepts(&self, statement: &VendorStatement, measurement: &Measurement, evidence_s: u64) -> bool {
+    pub fn accepts(
+        &self,
+        statement: &VendorStatement,
+        measurement: &Measurement,
+        evidence_s: u64,
+    ) -> bool {
         let own = match &self.images {
             None => true,
             Some(images) => {
-                let mut named = images.iter().filter(|(image, _)| image == measurement).peekable();
-                named.peek().is_some() && named.all(|(_, until)| until.is_none_or(|until_s| evidence_s < until_s))
+                let mut named = images
+                    .iter()
+                    .filter(|(image, _)| image == measurement)
+                    .peekable();
+                named.peek().is_some()
+                    && named.all(|(_, until)| until.is_none_or(|until_s| evidence_s < until_s))
             }
         };
         own && statement.accepts(measurement, evidence_s)
@@ -267,7 +305,10 @@ mod tests {
     fn refused(change: impl FnOnce(&mut TrustFile)) -> String {
         let mut file = valid();
         change(&mut file);
-        file.check().err().map(|error| error.to_string()).unwrap_or_default()
+        file.check()
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default()
     }
 
     #[test]
@@ -291,20 +332,37 @@ mod tests {
         assert!(refused(|file| file.suites = Some(vec![])).contains("suites"));
         assert!(refused(|file| file.suites = Some(vec![3])).contains("suites"));
         assert!(refused(|file| file.vendor_statement_max_age_s = Some(0)).contains("max_age"));
-        assert!(refused(|file| file.measurements.as_mut().unwrap()[0].pcr1 = "02".into()).contains("measurements"));
+        assert!(
+            refused(|file| file.measurements.as_mut().unwrap()[0].pcr1 = "02".into())
+                .contains("measurements")
+        );
     }
 
     #[test]
     fn a_misspelt_restriction_is_no_missing_one() {
         let text = valid().to_toml().replace("group =", "gruop =");
-        assert!(matches!(TrustFile::from_toml(&text), Err(TrustError::Form(_))));
+        assert!(matches!(
+            TrustFile::from_toml(&text),
+            Err(TrustError::Form(_))
+        ));
     }
 
     #[test]
     fn t53_the_vendor_and_the_own_list_must_both_name_an_image() {
-        let named = Measurement { pcr0: [1; 48], pcr1: [2; 48], pcr2: [3; 48] };
-        let other = Measurement { pcr2: [4; 48], ..named };
-        let image = |measurement| Image { measurement, until_s: None, epoch: 1 };
+        let named = Measurement {
+            pcr0: [1; 48],
+            pcr1: [2; 48],
+            pcr2: [3; 48],
+        };
+        let other = Measurement {
+            pcr2: [4; 48],
+            ..named
+        };
+        let image = |measurement| Image {
+            measurement,
+            until_s: None,
+            epoch: 1,
+        };
         let statement = |images| VendorStatement {
             version: 1,
             sequence: 1,

@@ -11,8 +11,9 @@ use cofferdam_wire::kind::{Action, Algorithm};
 use cofferdam_wire::link::Message;
 use cofferdam_wire::operation::{Input, Operation, Outcome};
 use cofferdam_wire::session::{
-    Answer, Request, SealedRequest, SessionAccepted, SessionInfo, SessionOpen, SessionPlain, SignedGrant, accept_aad,
-    answer_aad, answer_key_exporter, grant_id, opening_signed, request_aad, request_key_exporter, ticket_hash,
+    Answer, Request, SealedRequest, SessionAccepted, SessionInfo, SessionOpen, SessionPlain,
+    SignedGrant, accept_aad, answer_aad, answer_key_exporter, grant_id, opening_signed,
+    request_aad, request_key_exporter, ticket_hash,
 };
 use cofferdam_wire::{Code, cbor, context, limits};
 
@@ -37,12 +38,22 @@ pub struct Opening {
 
 impl Opening {
     /// Prepares an opening of `app`, signed by `signer` (the same, unless a test says otherwise).
-    pub fn new(world: &mut World, app: &SigningKey, signer: &SigningKey, grants: Vec<SignedGrant>) -> Self {
+    pub fn new(
+        world: &mut World,
+        app: &SigningKey,
+        signer: &SigningKey,
+        grants: Vec<SignedGrant>,
+    ) -> Self {
         Self::to(&world.binding(), app, signer, grants)
     }
 
     /// The same without a [`World`]: for whoever has a Binding.
-    pub fn to(binding: &Binding, app: &SigningKey, signer: &SigningKey, grants: Vec<SignedGrant>) -> Self {
+    pub fn to(
+        binding: &Binding,
+        app: &SigningKey,
+        signer: &SigningKey,
+        grants: Vec<SignedGrant>,
+    ) -> Self {
         let info = SessionInfo {
             group: binding.group,
             session_key: binding.session.id(),
@@ -53,11 +64,26 @@ impl Opening {
         let (enc, sender) = hpke::setup_sender(&binding.session.public, &hpke_info).unwrap();
         let request_key = sender.export(&request_key_exporter());
         let answer_key = sender.export(&answer_key_exporter());
-        let signature = signer.sign1(context::SESSION_OPEN, opening_signed(&hpke_info, &enc)).to_bytes();
-        let plain = cbor::encode(&SessionPlain { app: app.public(), grants, signature });
+        let signature = signer
+            .sign1(context::SESSION_OPEN, opening_signed(&hpke_info, &enc))
+            .to_bytes();
+        let plain = cbor::encode(&SessionPlain {
+            app: app.public(),
+            grants,
+            signature,
+        });
         let ciphertext = sender.seal(&[], &plain).unwrap();
-        let encoded = cbor::encode(&SessionOpen { info, enc, ciphertext });
-        Self { encoded, request_key, answer_key, group: binding.group }
+        let encoded = cbor::encode(&SessionOpen {
+            info,
+            enc,
+            ciphertext,
+        });
+        Self {
+            encoded,
+            request_key,
+            answer_key,
+            group: binding.group,
+        }
     }
 
     /// Sends it and reads the acceptance.
@@ -82,7 +108,12 @@ impl Opening {
 
 impl App {
     /// An app of its own with a grant from `customer` on these keys.
-    pub fn with_grant(world: &mut World, customer: &Customer, keys: &[KeyId], actions: &[Action]) -> Result<Self, Code> {
+    pub fn with_grant(
+        world: &mut World,
+        customer: &Customer,
+        keys: &[KeyId],
+        actions: &[Action],
+    ) -> Result<Self, Code> {
         let app = SigningKey::generate(SignatureKind::Ed25519);
         let grant = customer.grant(world, keys, actions, Customer::audience(&app));
         let grant = customer.sign(&grant);
@@ -97,10 +128,17 @@ impl App {
     /// Seals a request with a deadline in attested milliseconds.
     pub fn seal_until(&self, deadline_ms: u64, operation: Operation) -> Vec<u8> {
         let id = RequestId(Secret32::random().expose()[..16].try_into().unwrap());
-        let plain = cbor::encode(&Request { id, deadline_ms, operation });
+        let plain = cbor::encode(&Request {
+            id,
+            deadline_ms,
+            operation,
+        });
         let aad = request_aad(&self.group, &ticket_hash(&self.ticket));
         let sealed = xaes::seal_with_random_nonce(&self.request_key, &aad, &plain).unwrap();
-        cbor::encode(&SealedRequest { ticket: self.ticket.clone(), sealed })
+        cbor::encode(&SealedRequest {
+            ticket: self.ticket.clone(),
+            sealed,
+        })
     }
 
     /// Opens the answer to a request.
@@ -119,20 +157,38 @@ impl App {
             if let Some(reply) = world.reply(id) {
                 break reply?;
             }
-            assert!(waited_ms <= 40_000, "no answer and no refusal after the deadline");
+            assert!(
+                waited_ms <= 40_000,
+                "no answer and no refusal after the deadline"
+            );
             world.pass_ms(250);
             waited_ms += 250;
         };
-        match self.open(&request, &answer).expect("the answer is to this request") {
+        match self
+            .open(&request, &answer)
+            .expect("the answer is to this request")
+        {
             Answer::Done(outcome) => Ok(outcome),
             Answer::Refused(code) => Err(code),
         }
     }
 
     /// Signs a message.
-    pub fn sign(&self, world: &mut World, key: KeyId, algorithm: Algorithm) -> Result<Vec<u8>, Code> {
+    pub fn sign(
+        &self,
+        world: &mut World,
+        key: KeyId,
+        algorithm: Algorithm,
+    ) -> Result<Vec<u8>, Code> {
         let input = Input::Message(b"message".to_vec());
-        match self.ask(world, Operation::Sign { key, algorithm, input })? {
+        match self.ask(
+            world,
+            Operation::Sign {
+                key,
+                algorithm,
+                input,
+            },
+        )? {
             Outcome::Bytes(signature) => Ok(signature),
             other => panic!("a signature is bytes, not {other:?}"),
         }

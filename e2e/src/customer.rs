@@ -7,8 +7,9 @@ use cofferdam::layer;
 use cofferdam_wire::binding::Binding;
 use cofferdam_wire::id::{Digest, GroupId, KeyId, RecipientId, Thumbprint, Token};
 use cofferdam_wire::import::{
-    Control, ImportHeader, ImportRequest, Imported, LeaseTerms, Material, Payload, Receipt, Statement, UsagePolicy,
-    control_hash, header_hash, material_hash, revocation_hash, vendor_layer_hash,
+    Control, ImportHeader, ImportRequest, Imported, LeaseTerms, Material, Payload, Receipt,
+    Statement, UsagePolicy, control_hash, header_hash, material_hash, revocation_hash,
+    vendor_layer_hash,
 };
 use cofferdam_wire::kind::{Action, KeyKind, Suite, UsageClass, WrapMode};
 use cofferdam_wire::layer::pad;
@@ -59,11 +60,20 @@ pub struct Sealed {
 impl Customer {
     /// A fresh one.
     pub fn new() -> Self {
-        Self { owner: SigningKey::generate(SignatureKind::Ed25519), partition: "payments".into() }
+        Self {
+            owner: SigningKey::generate(SignatureKind::Ed25519),
+            partition: "payments".into(),
+        }
     }
 
     /// An import of `cose_key`, with a registration at the one service, already active.
-    pub fn draft(&self, world: &mut World, kind: KeyKind, class: UsageClass, cose_key: &[u8]) -> Draft {
+    pub fn draft(
+        &self,
+        world: &mut World,
+        kind: KeyKind,
+        class: UsageClass,
+        cose_key: &[u8],
+    ) -> Draft {
         let binding = world.binding();
         let now_s = world.now_s();
         self.draft_for(&binding, world.service(), now_s, (kind, class), cose_key)
@@ -90,8 +100,17 @@ impl Customer {
                 release: release.clone(),
             },
         );
-        let terms = LeaseTerms { interval_s: 60, grace_s: 0, per_operation: false, skew_s: 1 };
-        let services = vec![Service { host: "status.example".into(), status_root, token }];
+        let terms = LeaseTerms {
+            interval_s: 60,
+            grace_s: 0,
+            per_operation: false,
+            skew_s: 1,
+        };
+        let services = vec![Service {
+            host: "status.example".into(),
+            status_root,
+            token,
+        }];
         let header = ImportHeader {
             version: 1,
             vendor_suite: Suite::XWing,
@@ -112,7 +131,11 @@ impl Customer {
             salt: Digest([1; 32]),
             owner: self.owner.public(),
             partition: self.partition.clone(),
-            policy: UsagePolicy { kind, class, algorithms: class.default_algorithms(kind) },
+            policy: UsagePolicy {
+                kind,
+                class,
+                algorithms: class.default_algorithms(kind),
+            },
             revocation: Some(Revocation::Services { services, terms }),
             hard_end_s: None,
             label: "test".into(),
@@ -133,7 +156,13 @@ impl Customer {
     }
 
     /// Signs a grant for `keys` to an app, valid for an hour.
-    pub fn grant(&self, world: &World, keys: &[KeyId], actions: &[Action], audience: Audience) -> Grant {
+    pub fn grant(
+        &self,
+        world: &World,
+        keys: &[KeyId],
+        actions: &[Action],
+        audience: Audience,
+    ) -> Grant {
         let group = GroupId::of(&world_genesis_body(world));
         self.grant_for(group, world.now_s(), keys, actions, audience)
     }
@@ -165,7 +194,11 @@ impl Customer {
 
     /// Signs a grant.
     pub fn sign(&self, grant: &Grant) -> SignedGrant {
-        SignedGrant(self.owner.sign1(context::GRANT, cbor::encode(grant)).to_bytes())
+        SignedGrant(
+            self.owner
+                .sign1(context::GRANT, cbor::encode(grant))
+                .to_bytes(),
+        )
     }
 
     /// Imports a draft; the parent keeps the record.
@@ -175,9 +208,15 @@ impl Customer {
         let imported: Imported = cbor::decode(&imported, limits::FRAME_BODY).unwrap();
         world.store.insert(sealed.key, imported.record);
         let binding: Binding = cbor::decode(&imported.binding, limits::BINDING).unwrap();
-        let signed = cofferdam_wire::cose::CoseSign1::from_bytes(&imported.receipt, limits::RECEIPT).unwrap();
-        cofferdam::crypto::signing::verify_sign1(&binding.instance, context::RECEIPT, &signed).unwrap();
-        Ok((sealed.key, cbor::decode(&signed.payload, limits::RECEIPT).unwrap()))
+        let signed =
+            cofferdam_wire::cose::CoseSign1::from_bytes(&imported.receipt, limits::RECEIPT)
+                .unwrap();
+        cofferdam::crypto::signing::verify_sign1(&binding.instance, context::RECEIPT, &signed)
+            .unwrap();
+        Ok((
+            sealed.key,
+            cbor::decode(&signed.payload, limits::RECEIPT).unwrap(),
+        ))
     }
 
     /// An audience: the app with this key.
@@ -217,8 +256,15 @@ impl Draft {
     pub fn seal(&self, owner: &SigningKey) -> Sealed {
         let header = cbor::encode(&self.header);
         let control = cbor::encode(&self.control);
-        let material = cbor::encode(&Material { salt: &[3; 32], cose_key: &self.cose_key });
-        let payload = Payload { control: &control, material: &material, release_secrets: &self.release_secrets };
+        let material = cbor::encode(&Material {
+            salt: &[3; 32],
+            cose_key: &self.cose_key,
+        });
+        let payload = Payload {
+            control: &control,
+            material: &material,
+            release_secrets: &self.release_secrets,
+        };
         let payload = pad(cbor::encode(&payload), self.pad_to);
         let bound = header_hash(&header);
         let layer = layer::seal(
@@ -250,7 +296,10 @@ impl Draft {
         let statement = cbor::encode(&statement);
         let key = KeyId::of(&statement);
         let statement = owner.sign1(context::STATEMENT, statement).to_bytes();
-        Sealed { request: cbor::encode(&ImportRequest { statement, layer }), key }
+        Sealed {
+            request: cbor::encode(&ImportRequest { statement, layer }),
+            key,
+        }
     }
 }
 
@@ -263,10 +312,16 @@ fn world_genesis_body(world: &World) -> Vec<u8> {
 /// COSE_Key of a fresh P-256 key.
 pub fn p256_material() -> Vec<u8> {
     let pem = SigningKey::generate(SignatureKind::P256).to_pkcs8_pem();
-    cofferdam::keyfile::parse(KeyKind::EcP256, pem.as_bytes()).unwrap().cose_key().to_vec()
+    cofferdam::keyfile::parse(KeyKind::EcP256, pem.as_bytes())
+        .unwrap()
+        .cose_key()
+        .to_vec()
 }
 
 /// COSE_Key of a 32-byte AES key.
 pub fn aes_material() -> Vec<u8> {
-    cofferdam::keyfile::parse(KeyKind::Aes256, Secret32::random().expose()).unwrap().cose_key().to_vec()
+    cofferdam::keyfile::parse(KeyKind::Aes256, Secret32::random().expose())
+        .unwrap()
+        .cose_key()
+        .to_vec()
 }

@@ -3,7 +3,11 @@
 //!
 //! The sealing side is the SDK's cryptography, the opening side the core's: what the tests say of one holds for both.
 #![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test harness fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test harness fails by panicking"
+)]
 
 pub mod app;
 pub mod customer;

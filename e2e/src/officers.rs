@@ -21,17 +21,31 @@ pub struct Officers {
 impl Officers {
     /// Three fresh ones.
     pub fn new() -> Self {
-        let signing = (0..3).map(|_| SigningKey::generate(SignatureKind::P256)).collect();
-        Self { signing, sealing: (0..3).map(|_| PrivateKey::generate()).collect(), shares: Vec::new() }
+        let signing = (0..3)
+            .map(|_| SigningKey::generate(SignatureKind::P256))
+            .collect();
+        Self {
+            signing,
+            sealing: (0..3).map(|_| PrivateKey::generate()).collect(),
+            shares: Vec::new(),
+        }
     }
 
     /// What they ask of a fresh enclave.
     pub fn request(&self) -> GenesisRequest {
-        let officers = self.signing.iter().zip(&self.sealing).map(|(signing, sealing)| Officer {
-            signing: signing.public(),
-            sealing: sealing.public().to_vec(),
-        });
-        GenesisRequest { officers: officers.collect(), threshold: 2, escrow: EscrowMode::Officers }
+        let officers = self
+            .signing
+            .iter()
+            .zip(&self.sealing)
+            .map(|(signing, sealing)| Officer {
+                signing: signing.public(),
+                sealing: sealing.public().to_vec(),
+            });
+        GenesisRequest {
+            officers: officers.collect(),
+            threshold: 2,
+            escrow: EscrowMode::Officers,
+        }
     }
 
     /// Each opens the share that genesis sealed to it.
@@ -40,8 +54,12 @@ impl Officers {
             .iter()
             .map(|share| {
                 let info = share_to_officer_info(group, share.officer);
-                let receiver =
-                    hpke::setup_receiver(&self.sealing[usize::from(share.officer)], &share.enc, &info).unwrap();
+                let receiver = hpke::setup_receiver(
+                    &self.sealing[usize::from(share.officer)],
+                    &share.enc,
+                    &info,
+                )
+                .unwrap();
                 let opened = receiver.open(&[], &share.ciphertext).unwrap();
                 let share: Share<'_> = cbor::decode(&opened, 256).unwrap();
                 (share.salt.to_vec(), share.value.to_vec())
@@ -54,8 +72,14 @@ impl Officers {
         let (salt, value) = &self.shares[usize::from(officer)];
         let info = share_to_enclave_info(&binding.group, officer, &binding.instance.thumbprint());
         let (enc, sender) = hpke::setup_sender(&binding.setup, &info).unwrap();
-        let ciphertext = sender.seal(&[], &cbor::encode(&Share { salt, value })).unwrap();
-        SealedShare { officer, enc, ciphertext }
+        let ciphertext = sender
+            .seal(&[], &cbor::encode(&Share { salt, value }))
+            .unwrap();
+        SealedShare {
+            officer,
+            enc,
+            ciphertext,
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use cofferdam_wire::id::{Handle, RecipientId, Token};
 use cofferdam_wire::kind::Suite;
 use cofferdam_wire::layer::{pad, recipient_id, unpad};
 use cofferdam_wire::status::{
-    AnswerItem, AnswerPlain, SealedAnswer, SealedQuery, SignedPush, Status, StatusAnswer, StatusCertificate,
-    StatusKeys, StatusPurpose, StatusPush, StatusQuery, answer_info, query_info,
+    AnswerItem, AnswerPlain, SealedAnswer, SealedQuery, SignedPush, Status, StatusAnswer,
+    StatusCertificate, StatusKeys, StatusPurpose, StatusPush, StatusQuery, answer_info, query_info,
 };
 use cofferdam_wire::{cbor, context, limits};
 use std::collections::BTreeMap;
@@ -69,15 +69,30 @@ impl Service {
 
     fn certificate(&self, purpose: StatusPurpose, key: Vec<u8>, now_s: u64) -> Vec<u8> {
         let not_after_s = now_s + limits::STATUS_CERTIFICATE_LIFETIME_S - 600;
-        let certificate = StatusCertificate { purpose, key, not_before_s: now_s - 300, not_after_s };
-        self.root.sign1(context::STATUS_CERTIFICATE, cbor::encode(&certificate)).to_bytes()
+        let certificate = StatusCertificate {
+            purpose,
+            key,
+            not_before_s: now_s - 300,
+            not_after_s,
+        };
+        self.root
+            .sign1(context::STATUS_CERTIFICATE, cbor::encode(&certificate))
+            .to_bytes()
     }
 
     /// Answer to `GET /v1/status-keys`.
     pub fn status_keys(&self, now_s: u64) -> Vec<u8> {
         cbor::encode(&StatusKeys {
-            answers: self.certificate(StatusPurpose::Answers, self.status.public().to_cose(), now_s),
-            queries: self.certificate(StatusPurpose::Queries, self.queries.public().to_vec(), now_s),
+            answers: self.certificate(
+                StatusPurpose::Answers,
+                self.status.public().to_cose(),
+                now_s,
+            ),
+            queries: self.certificate(
+                StatusPurpose::Queries,
+                self.queries.public().to_vec(),
+                now_s,
+            ),
         })
     }
 
@@ -90,7 +105,9 @@ impl Service {
     pub fn open(&self, sealed: &[u8]) -> StatusQuery {
         let query: SealedQuery = cbor::decode(sealed, limits::STATUS_QUERY).unwrap();
         assert_eq!(query.service_key, self.query_key());
-        let receiver = hpke::setup_receiver(&self.queries, &query.enc, &query_info(&query.service_key)).unwrap();
+        let receiver =
+            hpke::setup_receiver(&self.queries, &query.enc, &query_info(&query.service_key))
+                .unwrap();
         let padded = receiver.open(&[], &query.ciphertext).unwrap();
         assert_eq!(padded.len() % limits::STATUS_QUERY_STEP, 0);
         let signed = CoseSign1::from_bytes(
@@ -98,7 +115,8 @@ impl Service {
             limits::STATUS_QUERY_PLAIN,
         )
         .unwrap();
-        let opened: StatusQuery = cbor::decode(&signed.payload, limits::STATUS_QUERY_PLAIN).unwrap();
+        let opened: StatusQuery =
+            cbor::decode(&signed.payload, limits::STATUS_QUERY_PLAIN).unwrap();
         let binding: Binding = cbor::decode(&opened.binding, limits::BINDING).unwrap();
         verify_sign1(&binding.instance, context::STATUS_QUERY, &signed).unwrap();
         assert_eq!(opened.enc, query.enc);
@@ -114,11 +132,17 @@ impl Service {
             .items
             .iter()
             .map(|item| match self.keys.get(&item.token) {
-                None => AnswerItem { status: Status::None, sequence: 0, release: None, grant_epoch: 0 },
+                None => AnswerItem {
+                    status: Status::None,
+                    sequence: 0,
+                    release: None,
+                    grant_epoch: 0,
+                },
                 Some(key) => AnswerItem {
                     status: key.status,
                     sequence: key.sequence,
-                    release: (item.wants_release && key.status == Status::Good).then_some(key.release.as_slice().into()),
+                    release: (item.wants_release && key.status == Status::Good)
+                        .then_some(key.release.as_slice().into()),
                     grant_epoch: key.grant_epoch,
                 },
             })
@@ -146,10 +170,19 @@ impl Service {
             valid_for_s: self.valid_for_s,
             items,
         };
-        let signed = self.status.sign1(context::STATUS_ANSWER, cbor::encode(&answer)).to_bytes();
-        let certificate =
-            self.certificate(StatusPurpose::Answers, self.status.public().to_cose(), now_ms / 1000);
-        let plain = cbor::encode(&AnswerPlain { certificate: &certificate, answer: &signed });
+        let signed = self
+            .status
+            .sign1(context::STATUS_ANSWER, cbor::encode(&answer))
+            .to_bytes();
+        let certificate = self.certificate(
+            StatusPurpose::Answers,
+            self.status.public().to_cose(),
+            now_ms / 1000,
+        );
+        let plain = cbor::encode(&AnswerPlain {
+            certificate: &certificate,
+            answer: &signed,
+        });
         let (enc, sender) = hpke::setup_sender(setup, &answer_info(sealed)).unwrap();
         let ciphertext = sender.seal(&[], &pad(plain, 512)).unwrap();
         cbor::encode(&SealedAnswer { enc, ciphertext })
@@ -165,8 +198,15 @@ impl Service {
             grant_epoch: key.grant_epoch,
         };
         cbor::encode(&SignedPush {
-            certificate: self.certificate(StatusPurpose::Answers, self.status.public().to_cose(), now_s),
-            push: self.status.sign1(context::STATUS_PUSH, cbor::encode(&push)).to_bytes(),
+            certificate: self.certificate(
+                StatusPurpose::Answers,
+                self.status.public().to_cose(),
+                now_s,
+            ),
+            push: self
+                .status
+                .sign1(context::STATUS_PUSH, cbor::encode(&push))
+                .to_bytes(),
         })
     }
 }

@@ -5,7 +5,9 @@ use crate::service::Service;
 use cofferdam::crypto::signing::SigningKey;
 use cofferdam_attestation::Measurement as Image;
 use cofferdam_enclave_core::{Boot, Core, Entropy, Input, Now, Output, Port, Trust};
-use cofferdam_simulated_nsm::{SimClock, SimulatedNsm, simulator_root_der, vendor_key_pkcs8, vendor_public};
+use cofferdam_simulated_nsm::{
+    SimClock, SimulatedNsm, simulator_root_der, vendor_key_pkcs8, vendor_public,
+};
 use cofferdam_wire::binding::{Binding, Measurement};
 use cofferdam_wire::cose::PublicKey;
 use cofferdam_wire::frame::Frame;
@@ -99,7 +101,8 @@ struct Seeded {
 impl Entropy for Seeded {
     fn fill(&mut self, buffer: &mut [u8]) {
         for chunk in buffer.chunks_mut(32) {
-            let block = Sha256::digest([self.seed.to_be_bytes(), self.counter.to_be_bytes()].concat());
+            let block =
+                Sha256::digest([self.seed.to_be_bytes(), self.counter.to_be_bytes()].concat());
             chunk.copy_from_slice(&block[..chunk.len()]);
             self.counter += 1;
         }
@@ -107,9 +110,17 @@ impl Entropy for Seeded {
 }
 
 /// The image that the vendor's statement of [`World::vendor_statement`] names.
-pub const GOOD_IMAGE: Measurement = Measurement { pcr0: [0xa0; 48], pcr1: [0xa1; 48], pcr2: [0xa2; 48] };
+pub const GOOD_IMAGE: Measurement = Measurement {
+    pcr0: [0xa0; 48],
+    pcr1: [0xa1; 48],
+    pcr2: [0xa2; 48],
+};
 /// An image that it does not name.
-pub const OTHER_IMAGE: Measurement = Measurement { pcr0: [0xb0; 48], pcr1: [0xb1; 48], pcr2: [0xb2; 48] };
+pub const OTHER_IMAGE: Measurement = Measurement {
+    pcr0: [0xb0; 48],
+    pcr1: [0xb1; 48],
+    pcr2: [0xb2; 48],
+};
 
 impl World {
     /// A started enclave that has made its group.
@@ -157,7 +168,8 @@ impl World {
         let genesis: Genesis = cbor::decode(&genesis, limits::FRAME_BODY).unwrap();
         let record: GenesisRecord = cbor::decode(&genesis.record, limits::GENESIS_RECORD).unwrap();
         self.genesis = genesis.record;
-        self.officers.receive(&GroupId::of(&record.body), &genesis.shares);
+        self.officers
+            .receive(&GroupId::of(&record.body), &genesis.shares);
     }
 
     /// Ends the process and starts another one; the parent keeps its disk.
@@ -178,7 +190,13 @@ impl World {
     pub fn recover(&mut self) -> Result<Vec<u8>, Code> {
         let vendor_statement = self.vendor_statement(&[GOOD_IMAGE]);
         let genesis = self.genesis.clone();
-        self.call(Message::Recover, cbor::encode(&RecoverRequest { genesis, vendor_statement }))
+        self.call(
+            Message::Recover,
+            cbor::encode(&RecoverRequest {
+                genesis,
+                vendor_statement,
+            }),
+        )
     }
 
     /// One officer's share to the running instance.
@@ -201,7 +219,11 @@ impl World {
     /// A vendor statement that names these images, signed by the simulator's vendor key.
     pub fn vendor_statement(&self, images: &[Measurement]) -> Vec<u8> {
         let now_s = self.nsm.now_ms() / 1000;
-        let images = images.iter().map(|measurement| GoodImage { measurement: *measurement, until_s: None, epoch: 1 });
+        let images = images.iter().map(|measurement| GoodImage {
+            measurement: *measurement,
+            until_s: None,
+            epoch: 1,
+        });
         let statement = VendorStatement {
             version: 1,
             sequence: 1,
@@ -210,7 +232,9 @@ impl World {
             images: images.collect(),
             providers: Vec::new(),
         };
-        vendor_key().sign1(context::VENDOR_STATEMENT, cbor::encode(&statement)).to_bytes()
+        vendor_key()
+            .sign1(context::VENDOR_STATEMENT, cbor::encode(&statement))
+            .to_bytes()
     }
 
     /// Proof of the instance for a nonce.
@@ -255,9 +279,16 @@ impl World {
     /// Sends a frame and works until nothing is left to do.
     pub fn send(&mut self, message: Message, body: Vec<u8>) -> u64 {
         self.next_id += 1;
-        let frame = Frame { kind: message.number(), id: self.next_id, body };
+        let frame = Frame {
+            kind: message.number(),
+            id: self.next_id,
+            body,
+        };
         self.crossed.push(frame.body.clone());
-        self.input(Input::Frame { from: Port(1), frame });
+        self.input(Input::Frame {
+            from: Port(1),
+            frame,
+        });
         self.next_id
     }
 
@@ -283,7 +314,14 @@ impl World {
         while let Some(input) = inputs.pop_front() {
             let attested_ms = self.reads_attested.then(|| self.nsm.now_ms());
             let mut outputs = Vec::new();
-            self.core.handle(Now { monotonic_ms: self.monotonic_ms, attested_ms }, input, &mut outputs);
+            self.core.handle(
+                Now {
+                    monotonic_ms: self.monotonic_ms,
+                    attested_ms,
+                },
+                input,
+                &mut outputs,
+            );
             for output in outputs {
                 self.output(output, &mut inputs);
             }
@@ -295,10 +333,22 @@ impl World {
             Output::Work(job) => {
                 self.jobs += 1;
                 let done = job.run();
-                if self.keep_results { self.kept.push(done) } else { inputs.push_back(Input::Done(done)) }
+                if self.keep_results {
+                    self.kept.push(done)
+                } else {
+                    inputs.push_back(Input::Done(done))
+                }
             }
-            Output::Attest { request, nonce, user_data, public_key } => {
-                let document = self.nsm.attest(Some(&nonce), Some(&user_data), public_key.as_deref()).ok();
+            Output::Attest {
+                request,
+                nonce,
+                user_data,
+                public_key,
+            } => {
+                let document = self
+                    .nsm
+                    .attest(Some(&nonce), Some(&user_data), public_key.as_deref())
+                    .ok();
                 inputs.push_back(Input::Attested { request, document });
             }
             Output::Send { frame, .. } => {
@@ -316,7 +366,10 @@ impl World {
                     Reply::Done(body) => Ok(body),
                     Reply::Refused(code) => Err(code),
                 };
-                assert!(self.replies.insert(frame.id, reply).is_none(), "one reply to one frame");
+                assert!(
+                    self.replies.insert(frame.id, reply).is_none(),
+                    "one reply to one frame"
+                );
             }
             Message::FetchRecord => {
                 let key: KeyId = cbor::decode(&frame.body, 64).unwrap();
@@ -326,13 +379,16 @@ impl World {
             Message::FetchStatusKeys => {
                 let host: Host = cbor::decode(&frame.body, 256).unwrap();
                 let told = match self.services.get(&host.host) {
-                    Some(service) if self.carry != Carry::Drop => Ok(service.status_keys(now_ms / 1000)),
+                    Some(service) if self.carry != Carry::Drop => {
+                        Ok(service.status_keys(now_ms / 1000))
+                    }
                     _ => Err(Code::Unreachable),
                 };
                 inputs.push_back(self.told(frame.id, told));
             }
             Message::AskStatus => {
-                let Courier { host, query } = cbor::decode(&frame.body, limits::FRAME_BODY).unwrap();
+                let Courier { host, query } =
+                    cbor::decode(&frame.body, limits::FRAME_BODY).unwrap();
                 let Some(service) = self.services.get_mut(&host) else {
                     inputs.push_back(self.told(frame.id, Err(Code::Unreachable)));
                     return;
@@ -345,7 +401,11 @@ impl World {
                     }
                     Carry::HoldAnswer => {
                         let answer = service.answer(&query, now_ms);
-                        self.held.push(Held { id: frame.id, answer, query });
+                        self.held.push(Held {
+                            id: frame.id,
+                            answer,
+                            query,
+                        });
                     }
                 }
             }
@@ -356,9 +416,16 @@ impl World {
 
     fn told(&mut self, id: u64, told: Result<Vec<u8>, Code>) -> Input {
         let reply = told.map_or_else(Reply::Refused, Reply::Done);
-        let frame = Frame { kind: Message::Told.number(), id, body: cbor::encode(&reply) };
+        let frame = Frame {
+            kind: Message::Told.number(),
+            id,
+            body: cbor::encode(&reply),
+        };
         self.crossed.push(frame.body.clone());
-        Input::Frame { from: Port(1), frame }
+        Input::Frame {
+            from: Port(1),
+            frame,
+        }
     }
 
     /// The parent answers an ask of the enclave.
@@ -390,11 +457,26 @@ pub fn vendor_key() -> SigningKey {
     SigningKey::from_secret(cofferdam::crypto::signing::SignatureKind::Ed25519, &seed).unwrap()
 }
 
-fn boot(measurement: Measurement, clock: &SimClock, seed: u64, monotonic_ms: u64) -> (Core, SimulatedNsm) {
+fn boot(
+    measurement: Measurement,
+    clock: &SimClock,
+    seed: u64,
+    monotonic_ms: u64,
+) -> (Core, SimulatedNsm) {
     let Measurement { pcr0, pcr1, pcr2 } = measurement;
     let nsm = SimulatedNsm::boot(Image { pcr0, pcr1, pcr2 }, clock.clone());
-    let started = Now { monotonic_ms, attested_ms: Some(nsm.now_ms()) };
+    let started = Now {
+        monotonic_ms,
+        attested_ms: Some(nsm.now_ms()),
+    };
     let entropy = Box::new(Seeded { seed, counter: 0 });
-    let core = Core::new::<SimulatorTrust>(Boot { measurement, started }, entropy).unwrap();
+    let core = Core::new::<SimulatorTrust>(
+        Boot {
+            measurement,
+            started,
+        },
+        entropy,
+    )
+    .unwrap();
     (core, nsm)
 }

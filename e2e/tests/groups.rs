@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use cofferdam::crypto::signing::{SignatureKind, SigningKey};
 use cofferdam_e2e::world::{GOOD_IMAGE, OTHER_IMAGE, vendor_key};
 use cofferdam_e2e::{Customer, World};
-use cofferdam::crypto::signing::{SignatureKind, SigningKey};
-use cofferdam_wire::group::{GenesisBody, GenesisRecord, GenesisRequest, RecoverRequest, genesis_user_data};
+use cofferdam_wire::group::{
+    GenesisBody, GenesisRecord, GenesisRequest, RecoverRequest, genesis_user_data,
+};
 use cofferdam_wire::id::GroupId;
 use cofferdam_wire::kind::EscrowMode;
 use cofferdam_wire::link::Message;
@@ -22,12 +24,30 @@ fn genesis(change: impl FnOnce(&mut GenesisRequest)) -> Result<Vec<u8>, Code> {
 #[test]
 fn grp_1_officers_and_threshold_out_of_range_are_refused() {
     assert!(genesis(|_| ()).is_ok());
-    assert_eq!(genesis(|request| request.threshold = 1), Err(Code::OutOfRange));
-    assert_eq!(genesis(|request| request.threshold = 3), Err(Code::OutOfRange));
-    assert_eq!(genesis(|request| request.officers.truncate(2)), Err(Code::OutOfRange));
-    assert_eq!(genesis(|request| request.officers[1] = request.officers[0].clone()), Err(Code::OutOfRange));
-    assert_eq!(genesis(|request| request.officers[1].sealing.truncate(100)), Err(Code::OutOfRange));
-    assert_eq!(genesis(|request| request.escrow = EscrowMode::None), Err(Code::UnsupportedVersion));
+    assert_eq!(
+        genesis(|request| request.threshold = 1),
+        Err(Code::OutOfRange)
+    );
+    assert_eq!(
+        genesis(|request| request.threshold = 3),
+        Err(Code::OutOfRange)
+    );
+    assert_eq!(
+        genesis(|request| request.officers.truncate(2)),
+        Err(Code::OutOfRange)
+    );
+    assert_eq!(
+        genesis(|request| request.officers[1] = request.officers[0].clone()),
+        Err(Code::OutOfRange)
+    );
+    assert_eq!(
+        genesis(|request| request.officers[1].sealing.truncate(100)),
+        Err(Code::OutOfRange)
+    );
+    assert_eq!(
+        genesis(|request| request.escrow = EscrowMode::None),
+        Err(Code::UnsupportedVersion)
+    );
 }
 
 #[test]
@@ -38,14 +58,23 @@ fn a_group_is_made_once() {
 }
 
 /// Recovery of a restarted enclave with one defect; without it the enclave serves again.
-fn recovery(statement: impl FnOnce(&World) -> Vec<u8>, change: impl FnOnce(&mut World, &mut GenesisRecord)) -> Result<Vec<u8>, Code> {
+fn recovery(
+    statement: impl FnOnce(&World) -> Vec<u8>,
+    change: impl FnOnce(&mut World, &mut GenesisRecord),
+) -> Result<Vec<u8>, Code> {
     let mut world = World::with_group();
     world.restart();
     let vendor_statement = statement(&world);
     let mut record: GenesisRecord = cbor::decode(&world.genesis, limits::GENESIS_RECORD).unwrap();
     change(&mut world, &mut record);
     let genesis = cbor::encode(&record);
-    world.call(Message::Recover, cbor::encode(&RecoverRequest { genesis, vendor_statement }))
+    world.call(
+        Message::Recover,
+        cbor::encode(&RecoverRequest {
+            genesis,
+            vendor_statement,
+        }),
+    )
 }
 
 fn good(world: &World) -> Vec<u8> {
@@ -58,10 +87,15 @@ fn grp_2_a_vendor_statement_that_is_forged_old_or_does_not_name_this_image_is_re
     let unnamed = recovery(|world| world.vendor_statement(&[OTHER_IMAGE]), |_, _| ());
     assert_eq!(unnamed, Err(Code::EvidenceRefused));
     let statement = |world: &World, change: &dyn Fn(&mut VendorStatement), signer: &SigningKey| {
-        let signed = cofferdam_wire::cose::CoseSign1::from_bytes(&good(world), limits::VENDOR_STATEMENT).unwrap();
-        let mut statement: VendorStatement = cbor::decode(&signed.payload, limits::VENDOR_STATEMENT).unwrap();
+        let signed =
+            cofferdam_wire::cose::CoseSign1::from_bytes(&good(world), limits::VENDOR_STATEMENT)
+                .unwrap();
+        let mut statement: VendorStatement =
+            cbor::decode(&signed.payload, limits::VENDOR_STATEMENT).unwrap();
         change(&mut statement);
-        signer.sign1(context::VENDOR_STATEMENT, cbor::encode(&statement)).to_bytes()
+        signer
+            .sign1(context::VENDOR_STATEMENT, cbor::encode(&statement))
+            .to_bytes()
     };
     let stranger = SigningKey::generate(SignatureKind::Ed25519);
     let forged = recovery(|world| statement(world, &|_| (), &stranger), |_, _| ());
@@ -119,8 +153,14 @@ fn t63_evidence_without_a_public_key_is_what_makes_a_genesis() {
     let record: GenesisRecord = cbor::decode(&world.genesis, limits::GENESIS_RECORD).unwrap();
     let id = GroupId::of(&record.body);
     let user_data = genesis_user_data(&record.body);
-    let evidence = world.nsm.attest(Some(&id.0), Some(&user_data), Some(&[1; 44])).unwrap();
-    world.genesis = cbor::encode(&GenesisRecord { body: record.body, evidence });
+    let evidence = world
+        .nsm
+        .attest(Some(&id.0), Some(&user_data), Some(&[1; 44]))
+        .unwrap();
+    world.genesis = cbor::encode(&GenesisRecord {
+        body: record.body,
+        evidence,
+    });
     assert_eq!(world.recover(), Err(Code::EvidenceRefused));
 }
 
@@ -140,7 +180,10 @@ fn grp_5_a_share_other_than_the_committed_one_is_named() {
     misnamed.officer = 2;
     assert_eq!(world.send_share(&misnamed), Err(Code::UnwrapFailed));
     assert!(!world.send_share(&good).unwrap().complete);
-    assert!(!world.send_share(&good).unwrap().complete, "one officer twice is one officer");
+    assert!(
+        !world.send_share(&good).unwrap().complete,
+        "one officer twice is one officer"
+    );
     let second = world.officers.share_to(1, &binding);
     assert!(world.send_share(&second).unwrap().complete);
     assert!(world.health().ready);
@@ -156,7 +199,12 @@ fn t63_no_message_sets_a_group_key() {
         if matches!(message, Message::Genesis | Message::Recover) {
             continue;
         }
-        for body in [Vec::new(), vec![0; 32], cbor::encode(&cofferdam_wire::id::Nonce([1; 32])), record.clone()] {
+        for body in [
+            Vec::new(),
+            vec![0; 32],
+            cbor::encode(&cofferdam_wire::id::Nonce([1; 32])),
+            record.clone(),
+        ] {
             world.send(*message, body);
         }
     }
@@ -169,7 +217,10 @@ fn t63_no_message_sets_a_group_key() {
         cofferdam_wire::kind::UsageClass::Sign,
         &cofferdam_e2e::customer::p256_material(),
     );
-    assert_eq!(customer.import(&mut world, &draft).unwrap_err(), Code::NotReady);
+    assert_eq!(
+        customer.import(&mut world, &draft).unwrap_err(),
+        Code::NotReady
+    );
 }
 
 #[test]

@@ -24,20 +24,39 @@ fn world() -> MutexGuard<'static, World> {
 fn refused(defect: impl FnOnce(&mut Draft)) -> Code {
     let mut world = world();
     let customer = Customer::new();
-    let valid = customer.draft(&mut world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
+    let valid = customer.draft(
+        &mut world,
+        KeyKind::EcP256,
+        UsageClass::Sign,
+        &p256_material(),
+    );
     customer.import(&mut world, &valid).unwrap();
-    let mut draft = customer.draft(&mut world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
+    let mut draft = customer.draft(
+        &mut world,
+        KeyKind::EcP256,
+        UsageClass::Sign,
+        &p256_material(),
+    );
     defect(&mut draft);
     let before = world.health().keys;
     let code = customer.import(&mut world, &draft).unwrap_err();
-    assert_eq!(world.health().keys, before, "a refused import changes nothing");
+    assert_eq!(
+        world.health().keys,
+        before,
+        "a refused import changes nothing"
+    );
     code
 }
 
 fn refused_bytes(change: impl FnOnce(&mut Vec<u8>)) -> Code {
     let mut world = world();
     let customer = Customer::new();
-    let draft = customer.draft(&mut world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
+    let draft = customer.draft(
+        &mut world,
+        KeyKind::EcP256,
+        UsageClass::Sign,
+        &p256_material(),
+    );
     let mut request = draft.seal(&customer.owner).request;
     change(&mut request);
     world.call(Message::Import, request).unwrap_err()
@@ -45,27 +64,48 @@ fn refused_bytes(change: impl FnOnce(&mut Vec<u8>)) -> Code {
 
 #[test]
 fn imp_1_truncated_trailing_and_oversized_requests_are_refused() {
-    assert_eq!(refused_bytes(|request| request.truncate(request.len() - 1)), Code::Malformed);
+    assert_eq!(
+        refused_bytes(|request| request.truncate(request.len() - 1)),
+        Code::Malformed
+    );
     assert_eq!(refused_bytes(|request| request.push(0)), Code::Malformed);
-    assert_eq!(refused_bytes(|request| request.resize(limits::IMPORT + 1, 0)), Code::TooLarge);
+    assert_eq!(
+        refused_bytes(|request| request.resize(limits::IMPORT + 1, 0)),
+        Code::TooLarge
+    );
     assert_eq!(refused_bytes(Vec::clear), Code::Malformed);
 }
 
 #[test]
 fn imp_2_another_version_or_mode_is_refused() {
-    assert_eq!(refused(|draft| draft.header.version = 2), Code::UnsupportedVersion);
-    assert_eq!(refused(|draft| draft.header.mode = WrapMode::Channel), Code::UnsupportedVersion);
+    assert_eq!(
+        refused(|draft| draft.header.version = 2),
+        Code::UnsupportedVersion
+    );
+    assert_eq!(
+        refused(|draft| draft.header.mode = WrapMode::Channel),
+        Code::UnsupportedVersion
+    );
 }
 
 #[test]
 fn t73_imp_3_a_header_made_for_another_group_is_refused() {
-    assert_eq!(refused(|draft| draft.header.group.0[0] ^= 1), Code::WrongGroup);
+    assert_eq!(
+        refused(|draft| draft.header.group.0[0] ^= 1),
+        Code::WrongGroup
+    );
 }
 
 #[test]
 fn imp_4_a_header_out_of_its_time_is_refused() {
-    assert_eq!(refused(|draft| draft.header.created_s += 301), Code::HeaderExpired);
-    assert_eq!(refused(|draft| draft.header.not_after_s = draft.header.created_s - 1), Code::HeaderExpired);
+    assert_eq!(
+        refused(|draft| draft.header.created_s += 301),
+        Code::HeaderExpired
+    );
+    assert_eq!(
+        refused(|draft| draft.header.not_after_s = draft.header.created_s - 1),
+        Code::HeaderExpired
+    );
     assert_eq!(
         refused(|draft| {
             draft.header.created_s -= 7_200;
@@ -74,28 +114,45 @@ fn imp_4_a_header_out_of_its_time_is_refused() {
         Code::HeaderExpired
     );
     assert_eq!(
-        refused(|draft| draft.header.not_after_s = draft.header.created_s + limits::HEADER_LIFETIME_S + 1),
+        refused(|draft| draft.header.not_after_s =
+            draft.header.created_s + limits::HEADER_LIFETIME_S + 1),
         Code::HeaderExpired
     );
 }
 
 #[test]
 fn imp_5_a_partition_without_a_name_or_with_65_bytes_is_refused() {
-    assert_eq!(refused(|draft| draft.header.partition = String::new()), Code::OutOfRange);
-    assert_eq!(refused(|draft| draft.header.partition = "p".repeat(65)), Code::OutOfRange);
+    assert_eq!(
+        refused(|draft| draft.header.partition = String::new()),
+        Code::OutOfRange
+    );
+    assert_eq!(
+        refused(|draft| draft.header.partition = "p".repeat(65)),
+        Code::OutOfRange
+    );
 }
 
 #[test]
 fn imp_6_kind_and_class_that_do_not_go_together_are_refused() {
-    assert_eq!(refused(|draft| draft.header.class = UsageClass::Mac), Code::UsageRefused);
+    assert_eq!(
+        refused(|draft| draft.header.class = UsageClass::Mac),
+        Code::UsageRefused
+    );
 }
 
 #[test]
 fn imp_7_a_statement_signed_by_another_key_is_refused() {
     let mut world = world();
     let customer = Customer::new();
-    let draft = customer.draft(&mut world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
-    let forged = draft.seal(&SigningKey::generate(SignatureKind::Ed25519)).request;
+    let draft = customer.draft(
+        &mut world,
+        KeyKind::EcP256,
+        UsageClass::Sign,
+        &p256_material(),
+    );
+    let forged = draft
+        .seal(&SigningKey::generate(SignatureKind::Ed25519))
+        .request;
     assert_eq!(world.call(Message::Import, forged), Err(Code::BadSignature));
     let valid = draft.seal(&customer.owner).request;
     assert!(world.call(Message::Import, valid).is_ok());
@@ -106,20 +163,33 @@ fn t76_imp_7_the_owner_is_asked_before_any_private_key() {
     // The layer is garbage in every part, and the signature is wrong: only the signature is talked about.
     let mut world = world();
     let customer = Customer::new();
-    let mut draft = customer.draft(&mut world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
+    let mut draft = customer.draft(
+        &mut world,
+        KeyKind::EcP256,
+        UsageClass::Sign,
+        &p256_material(),
+    );
     draft.spoil_layer = Some(Box::new(|layer| {
         let end = layer.len();
         layer[end - 40] ^= 1;
     }));
-    let unsigned = draft.seal(&SigningKey::generate(SignatureKind::Ed25519)).request;
-    assert_eq!(world.call(Message::Import, unsigned), Err(Code::BadSignature));
+    let unsigned = draft
+        .seal(&SigningKey::generate(SignatureKind::Ed25519))
+        .request;
+    assert_eq!(
+        world.call(Message::Import, unsigned),
+        Err(Code::BadSignature)
+    );
     let signed = draft.seal(&customer.owner).request;
     assert_eq!(world.call(Message::Import, signed), Err(Code::UnwrapFailed));
 }
 
 #[test]
 fn imp_8_a_layer_that_is_no_layer_is_refused() {
-    assert_eq!(refused(|draft| draft.spoil_layer = Some(Box::new(|layer| layer.push(0)))), Code::Malformed);
+    assert_eq!(
+        refused(|draft| draft.spoil_layer = Some(Box::new(|layer| layer.push(0)))),
+        Code::Malformed
+    );
 }
 
 #[test]
@@ -138,20 +208,34 @@ fn imp_10_a_layer_other_than_the_signed_one_is_refused() {
         let end = layer.len();
         layer[end - 1] ^= 1;
     };
-    assert_eq!(refused(|draft| draft.spoil_sent = Some(Box::new(flip))), Code::UnwrapFailed);
-    assert_eq!(refused(|draft| draft.spoil_layer = Some(Box::new(|layer| layer[5] ^= 1))), Code::UnwrapFailed);
+    assert_eq!(
+        refused(|draft| draft.spoil_sent = Some(Box::new(flip))),
+        Code::UnwrapFailed
+    );
+    assert_eq!(
+        refused(|draft| draft.spoil_layer = Some(Box::new(|layer| layer[5] ^= 1))),
+        Code::UnwrapFailed
+    );
 }
 
 #[test]
 fn imp_10_a_key_that_is_not_held_is_named_as_such() {
-    assert_eq!(refused(|draft| draft.header.tee_key.0[0] ^= 1), Code::UnknownRecipient);
+    assert_eq!(
+        refused(|draft| draft.header.tee_key.0[0] ^= 1),
+        Code::UnknownRecipient
+    );
 }
 
 #[test]
 fn t10_imp_11_every_bit_of_the_layer_counts() {
     let mut world = world();
     let customer = Customer::new();
-    let draft = customer.draft(&mut world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
+    let draft = customer.draft(
+        &mut world,
+        KeyKind::EcP256,
+        UsageClass::Sign,
+        &p256_material(),
+    );
     let len = {
         let request: cofferdam_wire::import::ImportRequest =
             cbor::decode(&draft.seal(&customer.owner).request, limits::IMPORT).unwrap();
@@ -159,7 +243,12 @@ fn t10_imp_11_every_bit_of_the_layer_counts() {
     };
     // The owner signs what was flipped, so no hash is in the way: only the seal itself.
     for at in (0..len).step_by(97).chain([len - 1, len - 17]) {
-        let mut draft = customer.draft(&mut world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
+        let mut draft = customer.draft(
+            &mut world,
+            KeyKind::EcP256,
+            UsageClass::Sign,
+            &p256_material(),
+        );
         draft.spoil_layer = Some(Box::new(move |layer| layer[at] ^= 0x10));
         assert!(customer.import(&mut world, &draft).is_err(), "byte {at}");
     }
@@ -170,7 +259,12 @@ fn t01_a_blob_of_a_customer_imported_into_a_partition_of_the_provider_does_not_o
     let mut world = world();
     for suite in [Suite::XWing, Suite::RsaOaep] {
         let customer = Customer::new();
-        let mut draft = customer.draft(&mut world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
+        let mut draft = customer.draft(
+            &mut world,
+            KeyKind::EcP256,
+            UsageClass::Sign,
+            &p256_material(),
+        );
         let binding = world.binding();
         draft.seal_to(&binding, suite);
         let captured: cofferdam_wire::import::ImportRequest =
@@ -178,12 +272,20 @@ fn t01_a_blob_of_a_customer_imported_into_a_partition_of_the_provider_does_not_o
 
         // The provider makes itself the owner, keeps the captured layer, and signs everything anew.
         let provider = Customer::new();
-        let mut stolen = provider.draft(&mut world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
+        let mut stolen = provider.draft(
+            &mut world,
+            KeyKind::EcP256,
+            UsageClass::Sign,
+            &p256_material(),
+        );
         stolen.seal_to(&binding, suite);
         let layer = captured.layer.clone();
         stolen.spoil_layer = Some(Box::new(move |own| own.clone_from(&layer)));
         let before = world.health().keys;
-        assert_eq!(provider.import(&mut world, &stolen).unwrap_err(), Code::UnwrapFailed);
+        assert_eq!(
+            provider.import(&mut world, &stolen).unwrap_err(),
+            Code::UnwrapFailed
+        );
         assert_eq!(world.health().keys, before);
     }
 }
@@ -196,7 +298,9 @@ fn imp_11_padding_of_another_step_is_refused() {
 #[test]
 fn imp_12_control_other_than_stated_is_refused() {
     assert_eq!(
-        refused(|draft| draft.spoil_statement = Some(Box::new(|statement| statement.control.0[0] ^= 1))),
+        refused(
+            |draft| draft.spoil_statement = Some(Box::new(|statement| statement.control.0[0] ^= 1))
+        ),
         Code::BadSignature
     );
 }
@@ -204,14 +308,26 @@ fn imp_12_control_other_than_stated_is_refused() {
 #[test]
 fn imp_13_a_payload_that_names_another_owner_or_partition_is_refused() {
     let other = SigningKey::generate(SignatureKind::Ed25519).public();
-    assert_eq!(refused(|draft| draft.control.owner = other), Code::UnwrapFailed);
-    assert_eq!(refused(|draft| draft.control.partition = "other".into()), Code::UnwrapFailed);
+    assert_eq!(
+        refused(|draft| draft.control.owner = other),
+        Code::UnwrapFailed
+    );
+    assert_eq!(
+        refused(|draft| draft.control.partition = "other".into()),
+        Code::UnwrapFailed
+    );
 }
 
 #[test]
 fn imp_14_a_policy_other_than_the_headers_is_refused() {
-    assert_eq!(refused(|draft| draft.control.policy.kind = KeyKind::EcP384), Code::UsageRefused);
-    assert_eq!(refused(|draft| draft.control.policy.algorithms.clear()), Code::UsageRefused);
+    assert_eq!(
+        refused(|draft| draft.control.policy.kind = KeyKind::EcP384),
+        Code::UsageRefused
+    );
+    assert_eq!(
+        refused(|draft| draft.control.policy.algorithms.clear()),
+        Code::UsageRefused
+    );
     assert_eq!(
         refused(|draft| draft.control.policy.algorithms = vec![Algorithm::EcdsaSha384]),
         Code::UsageRefused
@@ -224,10 +340,22 @@ fn imp_14_a_policy_other_than_the_headers_is_refused() {
 
 #[test]
 fn t10_imp_15_revocation_out_of_range_is_refused_and_never_clamped() {
-    assert_eq!(refused(|draft| draft.terms().interval_s = limits::INTERVAL_MIN_S - 1), Code::OutOfRange);
-    assert_eq!(refused(|draft| draft.terms().interval_s = limits::INTERVAL_MAX_S + 1), Code::OutOfRange);
-    assert_eq!(refused(|draft| draft.terms().grace_s = 61), Code::OutOfRange);
-    assert_eq!(refused(|draft| draft.control.label = "l".repeat(limits::LABEL + 1)), Code::OutOfRange);
+    assert_eq!(
+        refused(|draft| draft.terms().interval_s = limits::INTERVAL_MIN_S - 1),
+        Code::OutOfRange
+    );
+    assert_eq!(
+        refused(|draft| draft.terms().interval_s = limits::INTERVAL_MAX_S + 1),
+        Code::OutOfRange
+    );
+    assert_eq!(
+        refused(|draft| draft.terms().grace_s = 61),
+        Code::OutOfRange
+    );
+    assert_eq!(
+        refused(|draft| draft.control.label = "l".repeat(limits::LABEL + 1)),
+        Code::OutOfRange
+    );
 }
 
 #[test]
@@ -248,11 +376,20 @@ fn t10_imp_15_a_key_without_revocation_needs_a_hard_end() {
     );
     let mut world = world();
     let customer = Customer::new();
-    let mut draft = customer.draft(&mut world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
+    let mut draft = customer.draft(
+        &mut world,
+        KeyKind::EcP256,
+        UsageClass::Sign,
+        &p256_material(),
+    );
     strip(&mut draft);
     draft.control.hard_end_s = Some(now_s + 3_600);
     let (key, receipt) = customer.import(&mut world, &draft).unwrap();
-    assert_eq!((receipt.lease, receipt.hard_end_s), (None, Some(now_s + 3_600)), "the receipt says: not revocable");
+    assert_eq!(
+        (receipt.lease, receipt.hard_end_s),
+        (None, Some(now_s + 3_600)),
+        "the receipt says: not revocable"
+    );
     let app = App::with_grant(&mut world, &customer, &[key], &[Action::Sign]).unwrap();
     app.sign(&mut world, key, Algorithm::EcdsaSha256).unwrap();
 }
@@ -262,21 +399,34 @@ fn t10_imp_16_revocation_or_release_other_than_stated_is_refused() {
     let weaker = |draft: &mut Draft| {
         let stated = draft.control.revocation.clone();
         draft.spoil_statement = Some(Box::new(move |statement| {
-            let Some(Revocation::Services { services, mut terms }) = stated.clone() else { unreachable!() };
+            let Some(Revocation::Services {
+                services,
+                mut terms,
+            }) = stated.clone()
+            else {
+                unreachable!()
+            };
             terms.interval_s = 600;
             let weaker = Revocation::Services { services, terms };
             statement.revocation = cofferdam_wire::import::revocation_hash(Some(&weaker), &[0; 32]);
         }));
     };
     assert_eq!(refused(weaker), Code::BadSignature);
-    assert_eq!(refused(|draft| draft.release_secrets.push(0)), Code::BadSignature);
-    assert_eq!(refused(|draft| draft.release_secrets.clear()), Code::BadSignature);
+    assert_eq!(
+        refused(|draft| draft.release_secrets.push(0)),
+        Code::BadSignature
+    );
+    assert_eq!(
+        refused(|draft| draft.release_secrets.clear()),
+        Code::BadSignature
+    );
 }
 
 #[test]
 fn imp_17_material_other_than_stated_is_refused() {
     assert_eq!(
-        refused(|draft| draft.spoil_statement = Some(Box::new(|statement| statement.material.0[0] ^= 1))),
+        refused(|draft| draft.spoil_statement =
+            Some(Box::new(|statement| statement.material.0[0] ^= 1))),
         Code::BadSignature
     );
 }
@@ -292,19 +442,38 @@ fn imp_18_weak_and_malformed_material_is_refused_by_name() {
         draft.cose_key = material;
     };
     assert_eq!(refused(|draft| aes(draft, zeros)), Code::WeakKey);
-    assert_eq!(refused(|draft| aes(draft, aes_material()[..37].to_vec())), Code::Malformed);
-    assert_eq!(refused(|draft| draft.cose_key = aes_material()), Code::Malformed);
+    assert_eq!(
+        refused(|draft| aes(draft, aes_material()[..37].to_vec())),
+        Code::Malformed
+    );
+    assert_eq!(
+        refused(|draft| draft.cose_key = aes_material()),
+        Code::Malformed
+    );
 }
 
 #[test]
 fn t10_the_receipt_states_what_is_in_force() {
     let mut world = world();
     let customer = Customer::new();
-    let mut draft = customer.draft(&mut world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
+    let mut draft = customer.draft(
+        &mut world,
+        KeyKind::EcP256,
+        UsageClass::Sign,
+        &p256_material(),
+    );
     (draft.terms().interval_s, draft.terms().grace_s) = (120, 7);
     let (_, receipt) = customer.import(&mut world, &draft).unwrap();
     let lease = receipt.lease.unwrap();
-    assert_eq!((lease.interval_s, lease.grace_s, lease.per_operation, lease.skew_s), (120, 7, false, 1));
+    assert_eq!(
+        (
+            lease.interval_s,
+            lease.grace_s,
+            lease.per_operation,
+            lease.skew_s
+        ),
+        (120, 7, false, 1)
+    );
     assert_eq!(receipt.transcript, draft.header.transcript);
 }
 
@@ -312,11 +481,18 @@ fn t10_the_receipt_states_what_is_in_force() {
 fn t36_an_import_repeated_makes_the_same_key_and_after_its_time_none() {
     let mut world = World::with_group();
     let customer = Customer::new();
-    let draft = customer.draft(&mut world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
+    let draft = customer.draft(
+        &mut world,
+        KeyKind::EcP256,
+        UsageClass::Sign,
+        &p256_material(),
+    );
     let sealed = draft.seal(&customer.owner);
     let receipt = |imported: Vec<u8>| -> Receipt {
         let imported: Imported = cbor::decode(&imported, limits::FRAME_BODY).unwrap();
-        let signed = cofferdam_wire::cose::CoseSign1::from_bytes(&imported.receipt, limits::RECEIPT).unwrap();
+        let signed =
+            cofferdam_wire::cose::CoseSign1::from_bytes(&imported.receipt, limits::RECEIPT)
+                .unwrap();
         cbor::decode(&signed.payload, limits::RECEIPT).unwrap()
     };
     let first = receipt(world.call(Message::Import, sealed.request.clone()).unwrap());
@@ -326,8 +502,14 @@ fn t36_an_import_repeated_makes_the_same_key_and_after_its_time_none() {
     world.store.insert(sealed.key, imported.record);
     assert_eq!(receipt(second).key, first.key);
     let app = App::with_grant(&mut world, &customer, &[first.key], &[Action::Sign]).unwrap();
-    assert_eq!(app.sign(&mut world, first.key, Algorithm::EcdsaSha256), Err(Code::Revoked));
+    assert_eq!(
+        app.sign(&mut world, first.key, Algorithm::EcdsaSha256),
+        Err(Code::Revoked)
+    );
 
     world.clock.jump_ms(2 * 3_600_000);
-    assert_eq!(world.call(Message::Import, sealed.request), Err(Code::HeaderExpired));
+    assert_eq!(
+        world.call(Message::Import, sealed.request),
+        Err(Code::HeaderExpired)
+    );
 }

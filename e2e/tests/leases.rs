@@ -25,20 +25,35 @@ struct Scene {
 fn scene() -> Scene {
     let mut world = World::with_group();
     let customer = Customer::new();
-    let draft = customer.draft(&mut world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
+    let draft = customer.draft(
+        &mut world,
+        KeyKind::EcP256,
+        UsageClass::Sign,
+        &p256_material(),
+    );
     let (key, _) = customer.import(&mut world, &draft).unwrap();
     let app = App::with_grant(&mut world, &customer, &[key], &[Action::Sign]).unwrap();
-    Scene { world, app, key, token: draft.token() }
+    Scene {
+        world,
+        app,
+        key,
+        token: draft.token(),
+    }
 }
 
 impl Scene {
     fn sign(&mut self) -> Result<Vec<u8>, Code> {
-        self.app.sign(&mut self.world, self.key, Algorithm::EcdsaSha256)
+        self.app
+            .sign(&mut self.world, self.key, Algorithm::EcdsaSha256)
     }
 
     fn request(&self) -> Vec<u8> {
         let input = Input::Message(b"message".to_vec());
-        let operation = Operation::Sign { key: self.key, algorithm: Algorithm::EcdsaSha256, input };
+        let operation = Operation::Sign {
+            key: self.key,
+            algorithm: Algorithm::EcdsaSha256,
+            input,
+        };
         self.app.seal(&self.world, operation, 30_000)
     }
 
@@ -71,7 +86,10 @@ fn t14_after_revoked_no_operation_passes_the_bound_whatever_is_dropped() {
         let token = scene.token;
         scene.world.set_status(&token, Status::Revoked);
         let last = scene.last_success_ms(3 * BOUND_MS);
-        assert!(last <= BOUND_MS, "the last operation passed {last} ms after the revocation");
+        assert!(
+            last <= BOUND_MS,
+            "the last operation passed {last} ms after the revocation"
+        );
         assert!(last > 20_000, "the lease is used for as long as it runs");
     }
 }
@@ -104,7 +122,10 @@ fn t12_an_old_good_is_refused_for_its_nonce() {
         }
         scene.world.pass_ms(250);
     }
-    assert!(last <= 60_000, "the replayed answer kept the key alive for {last} ms");
+    assert!(
+        last <= 60_000,
+        "the replayed answer kept the key alive for {last} ms"
+    );
 }
 
 #[test]
@@ -117,7 +138,10 @@ fn t13_a_lease_counts_from_the_sending_and_so_is_shorter_by_the_delay() {
     let good = scene.world.held.remove(0);
     scene.world.held.clear();
     scene.world.tell(good.id, Ok(good.answer));
-    assert!(scene.world.reply(id).unwrap().is_ok(), "the answer is taken");
+    assert!(
+        scene.world.reply(id).unwrap().is_ok(),
+        "the answer is taken"
+    );
     scene.world.carry = Carry::Drop;
     let last = scene.last_success_ms(BOUND_MS);
     assert!(last <= 51_000, "9 s of delay come off: {last} ms");
@@ -152,9 +176,18 @@ fn t11_a_query_led_to_another_server_brings_no_lease_and_shows_no_token() {
     other.keys = real.keys.clone(); // even if it knew every token
     scene.world.services.insert("status.example".into(), other);
     assert_eq!(scene.sign(), Err(Code::LeaseUnavailable));
-    assert!(scene.world.services["status.example"].last.is_none(), "nothing was ever sealed to it");
-    let seen = |body: &Vec<u8>| body.windows(16).any(|window| token.0.windows(16).any(|part| part == window));
-    assert!(!scene.world.crossed.iter().any(seen), "the token crosses sealed only");
+    assert!(
+        scene.world.services["status.example"].last.is_none(),
+        "nothing was ever sealed to it"
+    );
+    let seen = |body: &Vec<u8>| {
+        body.windows(16)
+            .any(|window| token.0.windows(16).any(|part| part == window))
+    };
+    assert!(
+        !scene.world.crossed.iter().any(seen),
+        "the token crosses sealed only"
+    );
     scene.world.services.insert("status.example".into(), real);
     scene.sign().unwrap();
 }
@@ -168,13 +201,17 @@ fn t78_a_query_resealed_to_another_key_names_the_wrong_one() {
     let held = scene.world.held.remove(0);
     let query = scene.world.service().open(&held.query);
     let attacker = hpke::PrivateKey::generate();
-    let to = cofferdam_wire::layer::recipient_id(cofferdam_wire::kind::Suite::XWing, &attacker.public());
+    let to =
+        cofferdam_wire::layer::recipient_id(cofferdam_wire::kind::Suite::XWing, &attacker.public());
     // Whoever gets at the plaintext of a signed query cannot seal it to a key of his own: it names key and enc.
     let (enc, _) = hpke::setup_sender(&attacker.public(), &query_info(&to)).unwrap();
     assert_ne!(query.service_key, to);
     assert_ne!(query.enc, enc);
     let sealed: SealedQuery = cbor::decode(&held.query, limits::STATUS_QUERY).unwrap();
-    assert_eq!((query.service_key, query.enc), (sealed.service_key, sealed.enc));
+    assert_eq!(
+        (query.service_key, query.enc),
+        (sealed.service_key, sealed.enc)
+    );
 }
 
 #[test]
@@ -197,7 +234,10 @@ fn t78_an_answer_by_somebody_else_than_the_services_key_is_refused() {
     };
     let forged = Service::new().sealed_answer(&query, &held.query, vec![good()], now_ms, &setup);
     scene.world.tell(held.id, Ok(forged));
-    assert!(scene.world.reply(id).is_none(), "no lease by a stranger's word");
+    assert!(
+        scene.world.reply(id).is_none(),
+        "no lease by a stranger's word"
+    );
     assert_eq!(scene.world.health().active, 0);
 }
 
@@ -222,7 +262,11 @@ fn t68_an_answer_with_another_count_of_items_is_refused_whole() {
                 grant_epoch: 0,
             })
             .collect();
-        let answer = scene.world.service().sealed_answer(&query, &held.query, items, now_ms, &setup);
+        let answer =
+            scene
+                .world
+                .service()
+                .sealed_answer(&query, &held.query, items, now_ms, &setup);
         scene.world.tell(held.id, Ok(answer));
         assert!(scene.world.reply(id).is_none());
     }
@@ -245,7 +289,10 @@ fn t61_a_result_computed_before_the_revocation_does_not_leave_after_it() {
     scene.world.call(Message::Push, push).unwrap();
     scene.world.give_kept();
     let answer = scene.world.reply(id).unwrap().unwrap();
-    assert_eq!(scene.app.open(&request, &answer), Some(Answer::Refused(Code::Revoked)));
+    assert_eq!(
+        scene.app.open(&request, &answer),
+        Some(Answer::Refused(Code::Revoked))
+    );
 }
 
 #[test]
@@ -259,7 +306,10 @@ fn t61_a_result_that_outlives_its_lease_does_not_leave() {
     scene.world.pass_ms(61_000);
     scene.world.give_kept();
     let answer = scene.world.reply(id).unwrap().unwrap();
-    assert_eq!(scene.app.open(&request, &answer), Some(Answer::Refused(Code::LeaseUnavailable)));
+    assert_eq!(
+        scene.app.open(&request, &answer),
+        Some(Answer::Refused(Code::LeaseUnavailable))
+    );
 }
 
 #[test]
@@ -271,7 +321,10 @@ fn t15_without_readings_of_the_attested_clock_64_results_leave_and_no_more() {
     for _ in 0..100 {
         let request = scene.request();
         let answer = scene.world.call(Message::Sealed, request.clone()).unwrap();
-        left += u32::from(matches!(scene.app.open(&request, &answer), Some(Answer::Done(_))));
+        left += u32::from(matches!(
+            scene.app.open(&request, &answer),
+            Some(Answer::Done(_))
+        ));
     }
     assert_eq!(left, limits::OPERATIONS_PER_READING);
 }
@@ -300,5 +353,9 @@ fn t22_two_enclaves_on_one_store_both_need_their_own_answers() {
     let mut scene = scene();
     scene.sign().unwrap();
     scene.world.restart_and_recover();
-    assert_eq!(scene.world.health().active, 0, "leases die with the process");
+    assert_eq!(
+        scene.world.health().active,
+        0,
+        "leases die with the process"
+    );
 }

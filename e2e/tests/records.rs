@@ -31,28 +31,50 @@ fn scene() -> Scene {
     let material = p256_material();
     let draft = customer.draft(&mut world, KeyKind::EcP256, UsageClass::Sign, &material);
     let (key, _) = customer.import(&mut world, &draft).unwrap();
-    Scene { world, customer, key, token: draft.token(), material, release: draft.release_secrets.clone() }
+    Scene {
+        world,
+        customer,
+        key,
+        token: draft.token(),
+        material,
+        release: draft.release_secrets.clone(),
+    }
 }
 
 impl Scene {
     fn sign(&mut self) -> Result<Vec<u8>, Code> {
-        let app = App::with_grant(&mut self.world, &self.customer, &[self.key], &[Action::Sign])?;
+        let app = App::with_grant(
+            &mut self.world,
+            &self.customer,
+            &[self.key],
+            &[Action::Sign],
+        )?;
         app.sign(&mut self.world, self.key, Algorithm::EcdsaSha256)
     }
 
     fn group(&self) -> GroupId {
-        let record: GenesisRecord = cbor::decode(&self.world.genesis, limits::GENESIS_RECORD).unwrap();
+        let record: GenesisRecord =
+            cbor::decode(&self.world.genesis, limits::GENESIS_RECORD).unwrap();
         GroupId::of(&record.body)
     }
 
     /// What K officers can do outside of any enclave: pool their shares.
     fn pooled_group_key(&self) -> Secret32 {
-        let shares: Vec<Vec<u8>> = self.world.officers.shares[..2].iter().map(|(_, value)| value.clone()).collect();
+        let shares: Vec<Vec<u8>> = self.world.officers.shares[..2]
+            .iter()
+            .map(|(_, value)| value.clone())
+            .collect();
         let key = vsss_rs::Gf256::combine_bytes(&shares).unwrap();
-        let record: GenesisRecord = cbor::decode(&self.world.genesis, limits::GENESIS_RECORD).unwrap();
-        let body: cofferdam_wire::group::GenesisBody = cbor::decode(&record.body, limits::GENESIS_BODY).unwrap();
+        let record: GenesisRecord =
+            cbor::decode(&self.world.genesis, limits::GENESIS_RECORD).unwrap();
+        let body: cofferdam_wire::group::GenesisBody =
+            cbor::decode(&record.body, limits::GENESIS_BODY).unwrap();
         let key = Secret32::from_slice(&key).unwrap();
-        assert_eq!(group_key_commitment(key.expose()), body.group_key, "this is the group key");
+        assert_eq!(
+            group_key_commitment(key.expose()),
+            body.group_key,
+            "this is the group key"
+        );
         key
     }
 
@@ -62,7 +84,10 @@ impl Scene {
 
     fn control_key(&self) -> (Secret32, Vec<u8>) {
         let info = part_info(Part::Control, &self.group(), &self.key, true);
-        (kdf::derive(&[self.pooled_group_key().expose()], &info), info)
+        (
+            kdf::derive(&[self.pooled_group_key().expose()], &info),
+            info,
+        )
     }
 
     fn control(&self) -> Control {
@@ -77,7 +102,8 @@ impl Scene {
         change(&mut control);
         let (key, info) = self.control_key();
         let mut record = self.record();
-        record.control = xaes::seal_with_random_nonce(&key, &info, &cbor::encode(&control)).unwrap();
+        record.control =
+            xaes::seal_with_random_nonce(&key, &info, &cbor::encode(&control)).unwrap();
         self.world.store.insert(self.key, cbor::encode(&record));
     }
 
@@ -91,9 +117,18 @@ fn t17_an_old_disk_brings_a_revoked_key_nothing() {
     let mut scene = scene();
     scene.sign().unwrap();
     let old_disk = scene.world.store.clone();
-    scene.world.set_status(&scene.token.clone(), Status::Revoked);
+    scene
+        .world
+        .set_status(&scene.token.clone(), Status::Revoked);
     let token = scene.token;
-    scene.world.service().keys.get_mut(&token).unwrap().release.clear(); // destroyed, for ever
+    scene
+        .world
+        .service()
+        .keys
+        .get_mut(&token)
+        .unwrap()
+        .release
+        .clear(); // destroyed, for ever
     scene.world.store.clear();
 
     scene.world.store = old_disk;
@@ -105,7 +140,11 @@ fn t17_an_old_disk_brings_a_revoked_key_nothing() {
 fn t64_pooled_shares_and_every_disk_do_not_open_the_material() {
     let scene = scene();
     let group_key = scene.pooled_group_key();
-    assert_eq!(scene.control().owner, scene.customer.owner.public(), "the group key opens control");
+    assert_eq!(
+        scene.control().owner,
+        scene.customer.owner.public(),
+        "the group key opens control"
+    );
     let sealed = scene.record().material;
     let open = |release: &[u8], with_release| {
         let info = part_info(Part::Material, &scene.group(), &scene.key, with_release);
@@ -136,13 +175,20 @@ fn t64_without_an_answer_a_recovered_enclave_keeps_the_material_closed() {
 fn rec_1_a_record_under_another_id_is_refused() {
     let mut scene = scene();
     let record = scene.world.store[&scene.key].clone();
-    let other = scene
-        .customer
-        .draft(&mut scene.world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
+    let other = scene.customer.draft(
+        &mut scene.world,
+        KeyKind::EcP256,
+        UsageClass::Sign,
+        &p256_material(),
+    );
     let (other, _) = scene.customer.import(&mut scene.world, &other).unwrap();
     scene.world.store.insert(other, record);
-    let app = App::with_grant(&mut scene.world, &scene.customer, &[other], &[Action::Sign]).unwrap();
-    assert_eq!(app.sign(&mut scene.world, other, Algorithm::EcdsaSha256), Err(Code::RecordRefused));
+    let app =
+        App::with_grant(&mut scene.world, &scene.customer, &[other], &[Action::Sign]).unwrap();
+    assert_eq!(
+        app.sign(&mut scene.world, other, Algorithm::EcdsaSha256),
+        Err(Code::RecordRefused)
+    );
     scene.sign().unwrap();
 }
 
@@ -164,7 +210,10 @@ fn t77_rec_2_a_provider_cannot_put_a_key_of_its_own_under_the_customers_id() {
     let provider = Customer::new();
     let mut record = scene.record();
     let signed = CoseSign1::from_bytes(&record.statement, limits::STATEMENT).unwrap();
-    record.statement = provider.owner.sign1(context::STATEMENT, signed.payload).to_bytes();
+    record.statement = provider
+        .owner
+        .sign1(context::STATEMENT, signed.payload)
+        .to_bytes();
     scene.store(&record);
     assert_eq!(scene.sign(), Err(Code::RecordRefused));
 }
@@ -174,16 +223,29 @@ fn t77_rec_4_control_rewritten_with_the_group_key_is_refused() {
     let provider = Customer::new().owner.public();
     type Change = Box<dyn FnOnce(&mut Control)>;
     let changes: [(&str, Change); 4] = [
-        ("interval", Box::new(|control| {
-            let Some(Revocation::Services { terms, .. }) = &mut control.revocation else { unreachable!() };
-            terms.interval_s = limits::INTERVAL_MAX_S;
-        })),
-        ("service", Box::new(move |control| {
-            let Some(Revocation::Services { services, .. }) = &mut control.revocation else { unreachable!() };
-            services[0].status_root = provider;
-        })),
+        (
+            "interval",
+            Box::new(|control| {
+                let Some(Revocation::Services { terms, .. }) = &mut control.revocation else {
+                    unreachable!()
+                };
+                terms.interval_s = limits::INTERVAL_MAX_S;
+            }),
+        ),
+        (
+            "service",
+            Box::new(move |control| {
+                let Some(Revocation::Services { services, .. }) = &mut control.revocation else {
+                    unreachable!()
+                };
+                services[0].status_root = provider;
+            }),
+        ),
         ("owner", Box::new(move |control| control.owner = provider)),
-        ("policy", Box::new(|control| control.policy.algorithms = vec![Algorithm::EcdsaSha384])),
+        (
+            "policy",
+            Box::new(|control| control.policy.algorithms = vec![Algorithm::EcdsaSha384]),
+        ),
     ];
     let mut scene = scene();
     let good = scene.world.store[&scene.key].clone();
@@ -206,7 +268,11 @@ fn t77_rec_5_control_and_a_statement_that_fits_it_still_need_the_owner() {
     statement.control = control_hash(&cbor::encode(&control));
     let statement = cbor::encode(&statement);
     let key = KeyId::of(&statement);
-    record.statement = CoseSign1 { payload: statement, ..signed }.to_bytes();
+    record.statement = CoseSign1 {
+        payload: statement,
+        ..signed
+    }
+    .to_bytes();
     scene.world.store.insert(scene.key, cbor::encode(&record));
     assert_eq!(scene.sign(), Err(Code::RecordRefused), "under the old id");
     scene.world.store.insert(key, cbor::encode(&record));
@@ -218,11 +284,28 @@ fn t77_rec_5_control_and_a_statement_that_fits_it_still_need_the_owner() {
 fn rec_3_t18_a_record_of_another_group_is_refused_and_others_work() {
     let mut scene = scene();
     let mut other = World::with_group();
-    let foreign = scene.customer.draft(&mut other, KeyKind::EcP256, UsageClass::Sign, &p256_material());
+    let foreign = scene.customer.draft(
+        &mut other,
+        KeyKind::EcP256,
+        UsageClass::Sign,
+        &p256_material(),
+    );
     let (foreign, _) = scene.customer.import(&mut other, &foreign).unwrap();
-    scene.world.store.insert(foreign, other.store[&foreign].clone());
-    let app = App::with_grant(&mut scene.world, &scene.customer, &[foreign], &[Action::Sign]).unwrap();
-    assert_eq!(app.sign(&mut scene.world, foreign, Algorithm::EcdsaSha256), Err(Code::RecordRefused));
+    scene
+        .world
+        .store
+        .insert(foreign, other.store[&foreign].clone());
+    let app = App::with_grant(
+        &mut scene.world,
+        &scene.customer,
+        &[foreign],
+        &[Action::Sign],
+    )
+    .unwrap();
+    assert_eq!(
+        app.sign(&mut scene.world, foreign, Algorithm::EcdsaSha256),
+        Err(Code::RecordRefused)
+    );
     scene.sign().unwrap();
 }
 
@@ -233,7 +316,10 @@ fn rec_6_material_that_is_not_the_stated_one_stays_closed() {
     let info = part_info(Part::Material, &scene.group(), &scene.key, true);
     // Somebody has group key and release secret, and puts a key of his own in.
     let key = kdf::derive(&[group_key.expose(), &scene.release], &info);
-    let own = cbor::encode(&Material { salt: &[3; 32], cose_key: &p256_material() });
+    let own = cbor::encode(&Material {
+        salt: &[3; 32],
+        cose_key: &p256_material(),
+    });
     let mut record = scene.record();
     record.material = xaes::seal_with_random_nonce(&key, &info, &own).unwrap();
     scene.store(&record);

@@ -10,7 +10,9 @@ use cofferdam_wire::id::{KeyId, Thumbprint};
 use cofferdam_wire::kind::{Action, Algorithm, HashAlgorithm, KeyKind, UsageClass};
 use cofferdam_wire::link::Message;
 use cofferdam_wire::operation::{Input, Operation, Outcome};
-use cofferdam_wire::session::{Answer, Audience, Grant, ProviderRequest, Request, SealedRequest, SessionOpen};
+use cofferdam_wire::session::{
+    Answer, Audience, Grant, ProviderRequest, Request, SealedRequest, SessionOpen,
+};
 use cofferdam_wire::{Code, cbor, limits};
 use std::collections::BTreeSet;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -26,9 +28,18 @@ static SCENE: LazyLock<Mutex<Scene>> = LazyLock::new(|| Mutex::new(new_scene()))
 fn new_scene() -> Scene {
     let mut world = World::with_group();
     let customer = Customer::new();
-    let draft = customer.draft(&mut world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
+    let draft = customer.draft(
+        &mut world,
+        KeyKind::EcP256,
+        UsageClass::Sign,
+        &p256_material(),
+    );
     let (key, _) = customer.import(&mut world, &draft).unwrap();
-    Scene { world, customer, key }
+    Scene {
+        world,
+        customer,
+        key,
+    }
 }
 
 /// Refusals change nothing, so most tests share one enclave.
@@ -38,7 +49,13 @@ fn scene() -> MutexGuard<'static, Scene> {
 
 impl Scene {
     fn app(&mut self) -> App {
-        App::with_grant(&mut self.world, &self.customer, &[self.key], &[Action::Sign]).unwrap()
+        App::with_grant(
+            &mut self.world,
+            &self.customer,
+            &[self.key],
+            &[Action::Sign],
+        )
+        .unwrap()
     }
 
     fn sign(&self) -> Operation {
@@ -48,12 +65,22 @@ impl Scene {
     /// Opens a session with a grant that has one defect; asserts that without it the session opens.
     fn opening_refused(&mut self, defect: impl Fn(&mut Grant)) -> Code {
         let app = SigningKey::generate(SignatureKind::Ed25519);
-        let mut grant = self.customer.grant(&self.world, &[self.key], &[Action::Sign], Customer::audience(&app));
+        let mut grant = self.customer.grant(
+            &self.world,
+            &[self.key],
+            &[Action::Sign],
+            Customer::audience(&app),
+        );
         let valid = self.customer.sign(&grant);
-        Opening::new(&mut self.world, &app, &app, vec![valid]).send(&mut self.world).unwrap();
+        Opening::new(&mut self.world, &app, &app, vec![valid])
+            .send(&mut self.world)
+            .unwrap();
         defect(&mut grant);
         let spoiled = self.customer.sign(&grant);
-        Opening::new(&mut self.world, &app, &app, vec![spoiled]).send(&mut self.world).err().unwrap()
+        Opening::new(&mut self.world, &app, &app, vec![spoiled])
+            .send(&mut self.world)
+            .err()
+            .unwrap()
     }
 }
 
@@ -63,20 +90,40 @@ fn ask_to_sign(app: &App, scene: &mut Scene) -> Result<Outcome, Code> {
 }
 
 fn sign_with(key: KeyId) -> Operation {
-    Operation::Sign { key, algorithm: Algorithm::EcdsaSha256, input: Input::Message(b"message".to_vec()) }
+    Operation::Sign {
+        key,
+        algorithm: Algorithm::EcdsaSha256,
+        input: Input::Message(b"message".to_vec()),
+    }
 }
 
 #[test]
 fn opn_1_an_opening_that_is_cut_or_too_long_is_refused() {
     let mut scene = scene();
-    assert_eq!(scene.world.call(Message::OpenSession, vec![0x83]), Err(Code::Malformed));
-    assert_eq!(scene.world.call(Message::OpenSession, vec![0; limits::SESSION_OPEN + 1]), Err(Code::TooLarge));
+    assert_eq!(
+        scene.world.call(Message::OpenSession, vec![0x83]),
+        Err(Code::Malformed)
+    );
+    assert_eq!(
+        scene
+            .world
+            .call(Message::OpenSession, vec![0; limits::SESSION_OPEN + 1]),
+        Err(Code::TooLarge)
+    );
 }
 
 /// An opening with one change to its clear part.
-fn altered_opening(scene: &mut Scene, change: impl FnOnce(&mut SessionOpen)) -> Result<Vec<u8>, Code> {
+fn altered_opening(
+    scene: &mut Scene,
+    change: impl FnOnce(&mut SessionOpen),
+) -> Result<Vec<u8>, Code> {
     let app = SigningKey::generate(SignatureKind::Ed25519);
-    let grant = scene.customer.grant(&scene.world, &[scene.key], &[Action::Sign], Customer::audience(&app));
+    let grant = scene.customer.grant(
+        &scene.world,
+        &[scene.key],
+        &[Action::Sign],
+        Customer::audience(&app),
+    );
     let grant = scene.customer.sign(&grant);
     let opening = Opening::new(&mut scene.world, &app, &app, vec![grant]);
     let mut open: SessionOpen = cbor::decode(&opening.encoded, limits::SESSION_OPEN).unwrap();
@@ -88,7 +135,10 @@ fn altered_opening(scene: &mut Scene, change: impl FnOnce(&mut SessionOpen)) -> 
 fn t73_opn_2_an_opening_to_another_group_is_refused() {
     let mut scene = scene();
     assert!(altered_opening(&mut scene, |_| ()).is_ok());
-    assert_eq!(altered_opening(&mut scene, |open| open.info.group.0[0] ^= 1), Err(Code::WrongGroup));
+    assert_eq!(
+        altered_opening(&mut scene, |open| open.info.group.0[0] ^= 1),
+        Err(Code::WrongGroup)
+    );
 }
 
 #[test]
@@ -102,35 +152,76 @@ fn opn_3_an_opening_to_a_key_that_is_not_held_is_named_as_such() {
 fn t71_opn_4_an_opening_whose_clear_part_was_changed_does_not_open() {
     let mut scene = scene();
     let other = Thumbprint([1; 32]);
-    assert_eq!(altered_opening(&mut scene, |open| open.info.app = other), Err(Code::UnwrapFailed));
-    assert_eq!(altered_opening(&mut scene, |open| open.info.grants.clear()), Err(Code::UnwrapFailed));
-    assert_eq!(altered_opening(&mut scene, |open| open.enc[0] ^= 1), Err(Code::UnwrapFailed));
-    assert_eq!(altered_opening(&mut scene, |open| open.ciphertext[0] ^= 1), Err(Code::UnwrapFailed));
+    assert_eq!(
+        altered_opening(&mut scene, |open| open.info.app = other),
+        Err(Code::UnwrapFailed)
+    );
+    assert_eq!(
+        altered_opening(&mut scene, |open| open.info.grants.clear()),
+        Err(Code::UnwrapFailed)
+    );
+    assert_eq!(
+        altered_opening(&mut scene, |open| open.enc[0] ^= 1),
+        Err(Code::UnwrapFailed)
+    );
+    assert_eq!(
+        altered_opening(&mut scene, |open| open.ciphertext[0] ^= 1),
+        Err(Code::UnwrapFailed)
+    );
 }
 
 #[test]
 fn t71_opn_6_an_opening_signed_by_somebody_else_is_refused() {
     let mut scene = scene();
-    let (app, thief) = (SigningKey::generate(SignatureKind::Ed25519), SigningKey::generate(SignatureKind::Ed25519));
-    let grant = scene.customer.grant(&scene.world, &[scene.key], &[Action::Sign], Customer::audience(&app));
+    let (app, thief) = (
+        SigningKey::generate(SignatureKind::Ed25519),
+        SigningKey::generate(SignatureKind::Ed25519),
+    );
+    let grant = scene.customer.grant(
+        &scene.world,
+        &[scene.key],
+        &[Action::Sign],
+        Customer::audience(&app),
+    );
     let grant = scene.customer.sign(&grant);
     let opening = Opening::new(&mut scene.world, &app, &thief, vec![grant.clone()]);
-    assert_eq!(opening.send(&mut scene.world).err(), Some(Code::SessionRefused));
+    assert_eq!(
+        opening.send(&mut scene.world).err(),
+        Some(Code::SessionRefused)
+    );
     // The thief opens under its own name with the copied grant: the grant is for the app.
     let opening = Opening::new(&mut scene.world, &thief, &thief, vec![grant]);
-    assert_eq!(opening.send(&mut scene.world).err(), Some(Code::SessionRefused));
+    assert_eq!(
+        opening.send(&mut scene.world).err(),
+        Some(Code::SessionRefused)
+    );
 }
 
 #[test]
 fn opn_5_opn_7_the_inside_has_to_be_what_the_outside_says() {
     let mut scene = scene();
     let app = SigningKey::generate(SignatureKind::P256);
-    assert_eq!(Opening::new(&mut scene.world, &app, &app, vec![]).send(&mut scene.world).err(), Some(Code::SessionRefused));
-    let grant = scene.customer.grant(&scene.world, &[scene.key], &[Action::Sign], Customer::audience(&app));
+    assert_eq!(
+        Opening::new(&mut scene.world, &app, &app, vec![])
+            .send(&mut scene.world)
+            .err(),
+        Some(Code::SessionRefused)
+    );
+    let grant = scene.customer.grant(
+        &scene.world,
+        &[scene.key],
+        &[Action::Sign],
+        Customer::audience(&app),
+    );
     let grant = scene.customer.sign(&grant);
     let five = Opening::new(&mut scene.world, &app, &app, vec![grant.clone(); 5]);
-    assert_eq!(five.send(&mut scene.world).err(), Some(Code::SessionRefused));
-    Opening::new(&mut scene.world, &app, &app, vec![grant; 4]).send(&mut scene.world).unwrap();
+    assert_eq!(
+        five.send(&mut scene.world).err(),
+        Some(Code::SessionRefused)
+    );
+    Opening::new(&mut scene.world, &app, &app, vec![grant; 4])
+        .send(&mut scene.world)
+        .unwrap();
 }
 
 #[test]
@@ -138,48 +229,95 @@ fn opn_8_a_grant_that_is_no_grant_is_refused() {
     let mut scene = scene();
     let app = SigningKey::generate(SignatureKind::Ed25519);
     let garbage = cofferdam_wire::session::SignedGrant(vec![0x80]);
-    assert_eq!(Opening::new(&mut scene.world, &app, &app, vec![garbage]).send(&mut scene.world).err(), Some(Code::Malformed));
+    assert_eq!(
+        Opening::new(&mut scene.world, &app, &app, vec![garbage])
+            .send(&mut scene.world)
+            .err(),
+        Some(Code::Malformed)
+    );
 }
 
 #[test]
 fn opn_9_a_grant_signed_by_another_owner_is_refused() {
     let mut scene = scene();
     let app = SigningKey::generate(SignatureKind::Ed25519);
-    let grant = scene.customer.grant(&scene.world, &[scene.key], &[Action::Sign], Customer::audience(&app));
+    let grant = scene.customer.grant(
+        &scene.world,
+        &[scene.key],
+        &[Action::Sign],
+        Customer::audience(&app),
+    );
     let forged = Customer::new().sign(&grant);
-    assert_eq!(Opening::new(&mut scene.world, &app, &app, vec![forged]).send(&mut scene.world).err(), Some(Code::BadSignature));
+    assert_eq!(
+        Opening::new(&mut scene.world, &app, &app, vec![forged])
+            .send(&mut scene.world)
+            .err(),
+        Some(Code::BadSignature)
+    );
 }
 
 #[test]
 fn t73_opn_10_a_grant_for_another_group_is_refused() {
-    assert_eq!(scene().opening_refused(|grant| grant.group.0[0] ^= 1), Code::WrongGroup);
+    assert_eq!(
+        scene().opening_refused(|grant| grant.group.0[0] ^= 1),
+        Code::WrongGroup
+    );
 }
 
 #[test]
 fn opn_11_a_grant_for_another_audience_is_refused() {
-    assert_eq!(scene().opening_refused(|grant| grant.audience = Audience::Provider), Code::SessionRefused);
+    assert_eq!(
+        scene().opening_refused(|grant| grant.audience = Audience::Provider),
+        Code::SessionRefused
+    );
     let other = Audience::App(Thumbprint([9; 32]));
-    assert_eq!(scene().opening_refused(|grant| grant.audience = other), Code::SessionRefused);
+    assert_eq!(
+        scene().opening_refused(|grant| grant.audience = other),
+        Code::SessionRefused
+    );
 }
 
 #[test]
 fn opn_12_a_grant_out_of_its_time_is_refused() {
-    assert_eq!(scene().opening_refused(|grant| grant.not_after_s = grant.not_before_s), Code::GrantExpired);
-    assert_eq!(scene().opening_refused(|grant| grant.not_before_s += 3_000), Code::GrantExpired);
+    assert_eq!(
+        scene().opening_refused(|grant| grant.not_after_s = grant.not_before_s),
+        Code::GrantExpired
+    );
+    assert_eq!(
+        scene().opening_refused(|grant| grant.not_before_s += 3_000),
+        Code::GrantExpired
+    );
 }
 
 #[test]
 fn opn_13_a_grant_of_another_version_or_unsorted_is_refused() {
-    assert_eq!(scene().opening_refused(|grant| grant.version = 2), Code::Malformed);
-    assert_eq!(scene().opening_refused(|grant| grant.actions = vec![Action::Verify, Action::Sign]), Code::Malformed);
-    assert_eq!(scene().opening_refused(|grant| grant.partition = String::new()), Code::Malformed);
+    assert_eq!(
+        scene().opening_refused(|grant| grant.version = 2),
+        Code::Malformed
+    );
+    assert_eq!(
+        scene().opening_refused(|grant| grant.actions = vec![Action::Verify, Action::Sign]),
+        Code::Malformed
+    );
+    assert_eq!(
+        scene().opening_refused(|grant| grant.partition = String::new()),
+        Code::Malformed
+    );
 }
 
 #[test]
 fn req_1_a_request_that_is_cut_or_too_long_is_refused() {
     let mut scene = scene();
-    assert_eq!(scene.world.call(Message::Sealed, vec![0x82]), Err(Code::Malformed));
-    assert_eq!(scene.world.call(Message::Sealed, vec![0; limits::SEALED_REQUEST + 1]), Err(Code::TooLarge));
+    assert_eq!(
+        scene.world.call(Message::Sealed, vec![0x82]),
+        Err(Code::Malformed)
+    );
+    assert_eq!(
+        scene
+            .world
+            .call(Message::Sealed, vec![0; limits::SEALED_REQUEST + 1]),
+        Err(Code::TooLarge)
+    );
 }
 
 #[test]
@@ -205,7 +343,10 @@ fn t25_req_2_an_altered_request_or_ticket_is_refused() {
     // A ticket of another session of the same app does not open this request.
     let other = scene.app();
     let moved = altered(&|request| request.ticket = other.ticket.clone());
-    assert_eq!(scene.world.call(Message::Sealed, moved), Err(Code::UnwrapFailed));
+    assert_eq!(
+        scene.world.call(Message::Sealed, moved),
+        Err(Code::UnwrapFailed)
+    );
 }
 
 #[test]
@@ -219,8 +360,14 @@ fn t25_t67_a_replayed_request_is_answered_for_the_app_alone_and_never_under_the_
     for _ in 0..500 {
         let answer = scene.world.call(Message::Sealed, request.clone()).unwrap();
         assert!(nonces.insert(answer[..24].to_vec()), "a nonce repeats");
-        assert!(matches!(app.open(&request, &answer), Some(Answer::Done(Outcome::Bytes(_)))));
-        assert!(scene.app().open(&request, &answer).is_none() || nonces.len() > 1, "another session opens it");
+        assert!(matches!(
+            app.open(&request, &answer),
+            Some(Answer::Done(Outcome::Bytes(_)))
+        ));
+        assert!(
+            scene.app().open(&request, &answer).is_none() || nonces.len() > 1,
+            "another session opens it"
+        );
         if nonces.len() > 3 {
             break;
         }
@@ -242,7 +389,10 @@ fn t67_two_enclaves_never_answer_under_the_same_nonce() {
     let first = scene.world.call(Message::Sealed, request.clone()).unwrap();
     scene.world.restart_and_recover();
     // The ticket key lives with the process until joins pass it on: the request is refused, and nothing is answered.
-    assert_eq!(scene.world.call(Message::Sealed, request), Err(Code::SessionRefused));
+    assert_eq!(
+        scene.world.call(Message::Sealed, request),
+        Err(Code::SessionRefused)
+    );
     let app = scene.app();
     let request = app.seal(&scene.world, scene.sign(), 100_000);
     ask_to_sign(&app, &mut scene).unwrap();
@@ -256,7 +406,9 @@ fn t26_two_answers_swapped_are_refused_by_the_app() {
     let app = scene.app();
     ask_to_sign(&app, &mut scene).unwrap();
     let requests = [0, 1].map(|_| app.seal(&scene.world, scene.sign(), 30_000));
-    let answers = requests.clone().map(|request| scene.world.call(Message::Sealed, request).unwrap());
+    let answers = requests
+        .clone()
+        .map(|request| scene.world.call(Message::Sealed, request).unwrap());
     assert!(app.open(&requests[0], &answers[0]).is_some());
     assert!(app.open(&requests[0], &answers[1]).is_none());
     assert!(app.open(&requests[1], &answers[0]).is_none());
@@ -272,11 +424,18 @@ fn t74_req_3_a_request_past_its_deadline_is_refused() {
         app.open(&request, &answer).unwrap()
     };
     let too_far = app.seal(&scene.world, scene.sign(), limits::DEADLINE_MAX_MS + 5_000);
-    assert_eq!(refusal(&mut scene.world, too_far), Answer::Refused(Code::RequestExpired));
+    assert_eq!(
+        refusal(&mut scene.world, too_far),
+        Answer::Refused(Code::RequestExpired)
+    );
     let destroy = app.seal(&scene.world, Operation::Destroy { key: scene.key }, 60_000);
     scene.world.pass_ms(61_000);
-    assert_eq!(refusal(&mut scene.world, destroy), Answer::Refused(Code::RequestExpired));
-    app.sign(&mut scene.world, scene.key, Algorithm::EcdsaSha256).unwrap();
+    assert_eq!(
+        refusal(&mut scene.world, destroy),
+        Answer::Refused(Code::RequestExpired)
+    );
+    app.sign(&mut scene.world, scene.key, Algorithm::EcdsaSha256)
+        .unwrap();
 }
 
 #[test]
@@ -288,23 +447,39 @@ fn req_4_an_operation_or_key_that_no_grant_names_is_not_permitted() {
     assert_eq!(describe, Err(Code::NotPermitted));
     let other = app.sign(&mut scene.world, KeyId([1; 32]), Algorithm::EcdsaSha256);
     assert_eq!(other, Err(Code::NotPermitted));
-    let hash = Operation::Hash { algorithm: HashAlgorithm::Sha256, data: b"data".to_vec() };
+    let hash = Operation::Hash {
+        algorithm: HashAlgorithm::Sha256,
+        data: b"data".to_vec(),
+    };
     assert_eq!(app.ask(&mut scene.world, hash), Err(Code::NotPermitted));
-    app.sign(&mut scene.world, key, Algorithm::EcdsaSha256).unwrap();
+    app.sign(&mut scene.world, key, Algorithm::EcdsaSha256)
+        .unwrap();
 }
 
 #[test]
 fn req_5_a_grant_that_ended_during_the_session_is_refused() {
     let mut scene = new_scene();
     let app = SigningKey::generate(SignatureKind::Ed25519);
-    let mut long = scene.customer.grant(&scene.world, &[scene.key], &[Action::Sign], Customer::audience(&app));
+    let mut long = scene.customer.grant(
+        &scene.world,
+        &[scene.key],
+        &[Action::Sign],
+        Customer::audience(&app),
+    );
     long.not_after_s += 7_200;
     let long = scene.customer.sign(&long);
-    let session = Opening::new(&mut scene.world, &app, &app, vec![long]).send(&mut scene.world).unwrap();
-    session.sign(&mut scene.world, scene.key, Algorithm::EcdsaSha256).unwrap();
+    let session = Opening::new(&mut scene.world, &app, &app, vec![long])
+        .send(&mut scene.world)
+        .unwrap();
+    session
+        .sign(&mut scene.world, scene.key, Algorithm::EcdsaSha256)
+        .unwrap();
     scene.world.clock.jump_ms(10_900_000);
     let refused = session.sign(&mut scene.world, scene.key, Algorithm::EcdsaSha256);
-    assert!(matches!(refused, Err(Code::SessionRefused | Code::GrantExpired)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(Code::SessionRefused | Code::GrantExpired)),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -313,56 +488,108 @@ fn t37_req_6_a_foreign_key_and_an_absent_one_get_the_same_answer() {
     let stranger = Customer::new();
     let absent = KeyId([5; 32]);
     let keys = [scene.key, absent];
-    let app = App::with_grant(&mut scene.world, &stranger, &keys, &[Action::Sign, Action::Describe]).unwrap();
+    let app = App::with_grant(
+        &mut scene.world,
+        &stranger,
+        &keys,
+        &[Action::Sign, Action::Describe],
+    )
+    .unwrap();
     let answers = keys.map(|key| app.ask(&mut scene.world, sign_with(key)));
     assert_eq!(answers, [Err(Code::NotFound), Err(Code::NotFound)]);
     let answers = keys.map(|key| app.ask(&mut scene.world, Operation::Describe { key }));
     assert_eq!(answers, [Err(Code::NotFound), Err(Code::NotFound)]);
-    scene.app().sign(&mut scene.world, keys[0], Algorithm::EcdsaSha256).unwrap();
+    scene
+        .app()
+        .sign(&mut scene.world, keys[0], Algorithm::EcdsaSha256)
+        .unwrap();
 }
 
 #[test]
 fn req_7_a_key_past_its_hard_end_is_over() {
     let mut scene = new_scene();
-    let mut draft = scene.customer.draft(&mut scene.world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
+    let mut draft = scene.customer.draft(
+        &mut scene.world,
+        KeyKind::EcP256,
+        UsageClass::Sign,
+        &p256_material(),
+    );
     draft.control.hard_end_s = Some(scene.world.now_s() + 600);
     let (key, _) = scene.customer.import(&mut scene.world, &draft).unwrap();
     let app = App::with_grant(&mut scene.world, &scene.customer, &[key], &[Action::Sign]).unwrap();
-    app.sign(&mut scene.world, key, Algorithm::EcdsaSha256).unwrap();
+    app.sign(&mut scene.world, key, Algorithm::EcdsaSha256)
+        .unwrap();
     scene.world.pass_ms(601_000);
-    assert_eq!(app.sign(&mut scene.world, key, Algorithm::EcdsaSha256), Err(Code::Revoked));
+    assert_eq!(
+        app.sign(&mut scene.world, key, Algorithm::EcdsaSha256),
+        Err(Code::Revoked)
+    );
 }
 
 #[test]
 fn req_8_a_key_without_revocation_takes_no_grant_over_a_day() {
     let mut guard = scene();
     let scene = &mut *guard;
-    let mut draft = scene.customer.draft(&mut scene.world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
+    let mut draft = scene.customer.draft(
+        &mut scene.world,
+        KeyKind::EcP256,
+        UsageClass::Sign,
+        &p256_material(),
+    );
     draft.control.revocation = None;
     draft.release_secrets.clear();
     draft.control.hard_end_s = Some(scene.world.now_s() + 30 * 24 * 3_600);
     let (key, _) = scene.customer.import(&mut scene.world, &draft).unwrap();
     let app = SigningKey::generate(SignatureKind::Ed25519);
-    let mut grant = scene.customer.grant(&scene.world, &[key], &[Action::Sign], Customer::audience(&app));
-    for (lifetime_s, expected) in [(24 * 3_600, None), (24 * 3_600 + 1, Some(Code::NotPermitted))] {
+    let mut grant = scene.customer.grant(
+        &scene.world,
+        &[key],
+        &[Action::Sign],
+        Customer::audience(&app),
+    );
+    for (lifetime_s, expected) in [
+        (24 * 3_600, None),
+        (24 * 3_600 + 1, Some(Code::NotPermitted)),
+    ] {
         grant.not_after_s = grant.not_before_s + lifetime_s;
         let grant = scene.customer.sign(&grant);
-        let app = Opening::new(&mut scene.world, &app, &app, vec![grant]).send(&mut scene.world).unwrap();
-        assert_eq!(app.sign(&mut scene.world, key, Algorithm::EcdsaSha256).err(), expected);
+        let app = Opening::new(&mut scene.world, &app, &app, vec![grant])
+            .send(&mut scene.world)
+            .unwrap();
+        assert_eq!(
+            app.sign(&mut scene.world, key, Algorithm::EcdsaSha256)
+                .err(),
+            expected
+        );
     }
 }
 
 #[test]
 fn req_9_a_grant_below_the_services_epoch_is_refused() {
     let mut scene = new_scene();
-    let draft = scene.customer.draft(&mut scene.world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
+    let draft = scene.customer.draft(
+        &mut scene.world,
+        KeyKind::EcP256,
+        UsageClass::Sign,
+        &p256_material(),
+    );
     let (key, _) = scene.customer.import(&mut scene.world, &draft).unwrap();
     let app = App::with_grant(&mut scene.world, &scene.customer, &[key], &[Action::Sign]).unwrap();
-    app.sign(&mut scene.world, key, Algorithm::EcdsaSha256).unwrap();
-    scene.world.service().keys.get_mut(&draft.token()).unwrap().grant_epoch = 1;
+    app.sign(&mut scene.world, key, Algorithm::EcdsaSha256)
+        .unwrap();
+    scene
+        .world
+        .service()
+        .keys
+        .get_mut(&draft.token())
+        .unwrap()
+        .grant_epoch = 1;
     scene.world.pass_ms(61_000);
     // The first operation brings the fresh answer, and with it the epoch.
-    assert_eq!(app.sign(&mut scene.world, key, Algorithm::EcdsaSha256), Err(Code::GrantExpired));
+    assert_eq!(
+        app.sign(&mut scene.world, key, Algorithm::EcdsaSha256),
+        Err(Code::GrantExpired)
+    );
 }
 
 #[test]
@@ -370,8 +597,14 @@ fn req_10_an_algorithm_outside_of_the_policy_is_refused() {
     let mut scene = scene();
     let app = scene.app();
     let key = scene.key;
-    assert_eq!(app.sign(&mut scene.world, key, Algorithm::EcdsaSha384), Err(Code::UsageRefused));
-    assert_eq!(app.sign(&mut scene.world, key, Algorithm::RsaPkcs1Sha256), Err(Code::UsageRefused));
+    assert_eq!(
+        app.sign(&mut scene.world, key, Algorithm::EcdsaSha384),
+        Err(Code::UsageRefused)
+    );
+    assert_eq!(
+        app.sign(&mut scene.world, key, Algorithm::RsaPkcs1Sha256),
+        Err(Code::UsageRefused)
+    );
 }
 
 #[test]
@@ -384,14 +617,30 @@ fn the_provider_uses_a_key_only_if_the_owner_granted_it() {
     };
     let app = scene.app();
     ask_to_sign(&app, &mut scene).unwrap();
-    let for_provider = scene.customer.grant(&scene.world, &[scene.key], &[Action::Sign], Audience::Provider);
-    let for_app = scene.customer.grant(&scene.world, &[scene.key], &[Action::Sign], Audience::App(Thumbprint([2; 32])));
+    let for_provider = scene.customer.grant(
+        &scene.world,
+        &[scene.key],
+        &[Action::Sign],
+        Audience::Provider,
+    );
+    let for_app = scene.customer.grant(
+        &scene.world,
+        &[scene.key],
+        &[Action::Sign],
+        Audience::App(Thumbprint([2; 32])),
+    );
     let mut plain = |grant: &Grant| {
         let grant = scene.customer.sign(grant);
-        let body = cbor::encode(&ProviderRequest { grant, request: request.clone() });
+        let body = cbor::encode(&ProviderRequest {
+            grant,
+            request: request.clone(),
+        });
         scene.world.call(Message::Plain, body)
     };
     assert_eq!(plain(&for_app), Err(Code::SessionRefused));
     let answer = plain(&for_provider).unwrap();
-    assert!(matches!(cbor::decode(&answer, 1_024).unwrap(), Answer::Done(Outcome::Bytes(_))));
+    assert!(matches!(
+        cbor::decode(&answer, 1_024).unwrap(),
+        Answer::Done(Outcome::Bytes(_))
+    ));
 }

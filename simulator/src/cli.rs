@@ -33,13 +33,28 @@ enum Command {
         #[arg(long)]
         dir: PathBuf,
         /// Port of the parent's HTTPS; a free one if not given.
-        #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+        #[arg(
+            long,
+            value_name = "PORT",
+            default_value_t = 0,
+            hide_default_value = true
+        )]
         port_parent: u16,
         /// Port of the parent's operator listener; a free one if not given.
-        #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+        #[arg(
+            long,
+            value_name = "PORT",
+            default_value_t = 0,
+            hide_default_value = true
+        )]
         port_operator: u16,
         /// Port of the revocation service; a free one if not given.
-        #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+        #[arg(
+            long,
+            value_name = "PORT",
+            default_value_t = 0,
+            hide_default_value = true
+        )]
         port_revocation: u16,
     },
     /// Play one part. Started by the other commands.
@@ -51,12 +66,23 @@ enum Command {
 pub fn execute(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Role(role) => return roles::play(role),
-        Command::Demo { json, keep } => match in_runtime(crate::demo::demo(json, keep.as_deref())) {
-            Ok(false) => return ExitCode::FAILURE,
-            told => told.map(drop),
-        },
-        Command::Up { dir, port_parent, port_operator, port_revocation } => {
-            let ports = Ports { parent: port_parent, operator: port_operator, revocation: port_revocation };
+        Command::Demo { json, keep } => {
+            match in_runtime(crate::demo::demo(json, keep.as_deref())) {
+                Ok(false) => return ExitCode::FAILURE,
+                told => told.map(drop),
+            }
+        }
+        Command::Up {
+            dir,
+            port_parent,
+            port_operator,
+            port_revocation,
+        } => {
+            let ports = Ports {
+                parent: port_parent,
+                operator: port_operator,
+                revocation: port_revocation,
+            };
             in_runtime(crate::up::up(&dir, ports))
         }
     };
@@ -72,6 +98,8 @@ pub fn execute(cli: Cli) -> ExitCode {
 fn in_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     // Where a TLS library is set already, that one stays.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(work)
 }

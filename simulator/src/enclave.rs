@@ -16,8 +16,11 @@ pub(crate) fn run(socket: &Path) -> anyhow::Result<Infallible> {
     let image = measure_running().context("the running program cannot be measured")?;
     harden().context("the process cannot be hardened")?;
     let attestor = Arc::new(SimulatedAttestor::boot(image));
-    let listener = unix_listener(socket).with_context(|| format!("cannot listen on {}", socket.display()))?;
-    Ok(serve::<SimulatorTrust>(attestor, listener, || eprintln!("enclave: ready"))?)
+    let listener =
+        unix_listener(socket).with_context(|| format!("cannot listen on {}", socket.display()))?;
+    Ok(serve::<SimulatorTrust>(attestor, listener, || {
+        eprintln!("enclave: ready")
+    })?)
 }
 
 /// The simulated NSM, as the shell wants one.
@@ -30,7 +33,10 @@ impl SimulatedAttestor {
     fn boot(image: Measurement) -> Self {
         let Measurement { pcr0, pcr1, pcr2 } = image;
         let measured = cofferdam_attestation::Measurement { pcr0, pcr1, pcr2 };
-        Self { nsm: SimulatedNsm::boot(measured, SimClock::new()), image }
+        Self {
+            nsm: SimulatedNsm::boot(measured, SimClock::new()),
+            image,
+        }
     }
 }
 
@@ -41,7 +47,9 @@ impl Attestor for SimulatedAttestor {
         user_data: &[u8],
         public_key: Option<&[u8]>,
     ) -> Result<Vec<u8>, AttestorError> {
-        self.nsm.attest(Some(nonce), Some(user_data), public_key).map_err(refused)
+        self.nsm
+            .attest(Some(nonce), Some(user_data), public_key)
+            .map_err(refused)
     }
 
     fn now_ms(&self) -> Result<u64, AttestorError> {
@@ -53,7 +61,10 @@ impl Attestor for SimulatedAttestor {
     }
 
     fn random(&self, buffer: &mut [u8]) -> Result<(), AttestorError> {
-        buffer.chunks_mut(crate::nsm::MAX_RANDOM).try_for_each(|piece| self.nsm.random(piece)).map_err(refused)
+        buffer
+            .chunks_mut(crate::nsm::MAX_RANDOM)
+            .try_for_each(|piece| self.nsm.random(piece))
+            .map_err(refused)
     }
 }
 

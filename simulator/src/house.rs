@@ -61,7 +61,11 @@ impl House {
     ///
     /// # Errors
     /// What did not start, and the last that it said.
-    pub async fn start(layout: Layout, ports: Ports, link: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub async fn start(
+        layout: Layout,
+        ports: Ports,
+        link: Option<PathBuf>,
+    ) -> anyhow::Result<Self> {
         let lock = lock(&layout)?;
         remove(&layout.ready())?;
         free(ports)?;
@@ -73,24 +77,39 @@ impl House {
             let layout = layout.clone();
             move || setup::provider_keys(&layout)
         });
-        let image = image.await?.context("the running program cannot be measured")?;
+        let image = image
+            .await?
+            .context("the running program cannot be measured")?;
         let images = setup::note_image(&layout, &image)?;
 
         setup::write_revocation_config(&layout, &images, ports.revocation)?;
         let revocation_said = layout.revocation_state().join("ready.json");
         remove(&revocation_said)?;
-        let revocation = service("revocation", &layout.revocation_config(), &layout, failed.clone())?;
+        let revocation = service(
+            "revocation",
+            &layout.revocation_config(),
+            &layout,
+            failed.clone(),
+        )?;
         let revocation_ready: RevocationReady = said(&revocation_said, &mut failures).await?;
 
         setup::sign_vendor_statement(&layout, &images, keys.await??)?;
         let link = link.unwrap_or_else(|| layout.enclave_socket());
-        setup::write_parent_config(&layout, &link, [ports.parent, ports.operator], &revocation_ready.ca_file)?;
+        setup::write_parent_config(
+            &layout,
+            &link,
+            [ports.parent, ports.operator],
+            &revocation_ready.ca_file,
+        )?;
         let parent_said = layout.parent_state().join("ready.json");
         remove(&parent_said)?;
         let parent = service("parent", &layout.parent_config(), &layout, failed)?;
         let parent_ready: ParentReady = said(&parent_said, &mut failures).await?;
 
-        let operator = Operator::new(&parent_ready.operator_url, &parent_ready.operator_token_file)?;
+        let operator = Operator::new(
+            &parent_ready.operator_url,
+            &parent_ready.operator_token_file,
+        )?;
         let directory = layout.officers();
         let members = match officers::group_of(&directory)? {
             Some(_) => Officers::read(&directory)?,
@@ -98,7 +117,8 @@ impl House {
         };
         let group = officers::group_of(&directory)?.context("the officers have no group")?;
         let trust = setup::trust_file(&images, &parent_ready.ca_file, Some(&group))?;
-        let (owner, app) = setup::write_customer(&layout, &parent_ready, &revocation_ready, &trust)?;
+        let (owner, app) =
+            setup::write_customer(&layout, &parent_ready, &revocation_ready, &trust)?;
         let grant = setup::write_keyless_grant(&layout, group, &owner, &app)?;
 
         let (officers, recoveries) = watch_over(members, &operator, &parent_ready, &trust)?;
@@ -164,7 +184,9 @@ impl House {
         };
         if let Err(error) = until(recovered, &mut self.failures).await {
             let refusal = self.recoveries.borrow().refusal.clone();
-            return Err(error.context(refusal.unwrap_or_else(|| "the enclave did not come back".into())));
+            return Err(
+                error.context(refusal.unwrap_or_else(|| "the enclave did not come back".into()))
+            );
         }
         self.until_serving().await?;
         Ok((away.elapsed(), self.recoveries.borrow().took))
@@ -196,13 +218,24 @@ impl House {
             }
             Ok(())
         };
-        until(serving, &mut self.failures).await.context("the enclave does not serve")
+        until(serving, &mut self.failures)
+            .await
+            .context("the enclave does not serve")
     }
 }
 
 fn enclave(layout: &Layout, failed: mpsc::UnboundedSender<String>) -> anyhow::Result<Supervised> {
-    let arguments = vec!["enclave".into(), "--socket".into(), layout.enclave_socket().into()];
-    let start = Start { name: "enclave", arguments, logs: layout.logs(), is_expendable: true };
+    let arguments = vec![
+        "enclave".into(),
+        "--socket".into(),
+        layout.enclave_socket().into(),
+    ];
+    let start = Start {
+        name: "enclave",
+        arguments,
+        logs: layout.logs(),
+        is_expendable: true,
+    };
     Supervised::start(start, failed)
 }
 
@@ -213,7 +246,12 @@ fn service(
     failed: mpsc::UnboundedSender<String>,
 ) -> anyhow::Result<Supervised> {
     let arguments = vec![name.into(), "--config".into(), config.into()];
-    let start = Start { name, arguments, logs: layout.logs(), is_expendable: false };
+    let start = Start {
+        name,
+        arguments,
+        logs: layout.logs(),
+        is_expendable: false,
+    };
     Supervised::start(start, failed)
 }
 
@@ -226,7 +264,10 @@ fn watch_over(
     let trust: Trust = trust.check()?;
     let client = Client::new(&parent.url, trust.provider_ca())?;
     let (tell, recoveries) = watch::channel(Recoveries::default());
-    Ok((tokio::spawn(officers.watch(operator.clone(), client, trust, tell)), recoveries))
+    Ok((
+        tokio::spawn(officers.watch(operator.clone(), client, trust, tell)),
+        recoveries,
+    ))
 }
 
 fn ready(
@@ -255,7 +296,9 @@ fn ready(
         grants: vec![grant],
         partition: setup::PARTITION.into(),
         group: group.to_string(),
-        sockets: Sockets { enclave: layout.enclave_socket() },
+        sockets: Sockets {
+            enclave: layout.enclave_socket(),
+        },
         pids,
     }
 }
@@ -268,8 +311,13 @@ async fn said<T: DeserializeOwned>(
     let said = async {
         loop {
             match fs::read(path) {
-                Ok(text) => return serde_json::from_slice(&text).with_context(|| path.display().to_string()),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => tokio::time::sleep(LOOK).await,
+                Ok(text) => {
+                    return serde_json::from_slice(&text)
+                        .with_context(|| path.display().to_string());
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    tokio::time::sleep(LOOK).await
+                }
                 Err(error) => return Err(error).with_context(|| path.display().to_string()),
             }
         }
@@ -316,13 +364,23 @@ fn free(ports: Ports) -> anyhow::Result<()> {
 
 fn lock(layout: &Layout) -> anyhow::Result<File> {
     let path = layout.lock();
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path)?;
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => {
-            bail!("{} is in use by another cofferdam-sim; stop that one or use another directory", layout.path().display())
+            bail!(
+                "{} is in use by another cofferdam-sim; stop that one or use another directory",
+                layout.path().display()
+            )
         }
-        Err(fs::TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
+        Err(fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| path.display().to_string())
+        }
     }
 }
 

@@ -53,7 +53,10 @@ fn register(content: &[u8]) -> [u8; 48] {
     extended.update(&[0; 48]);
     extended.update(content);
     let value = extended.finish();
-    value.as_ref().try_into().expect("invariant: SHA-384 gives 48 bytes")
+    value
+        .as_ref()
+        .try_into()
+        .expect("invariant: SHA-384 gives 48 bytes")
 }
 
 #[cfg(test)]
@@ -72,6 +75,9 @@ mod tests {
     #[test]
     fn the_constants_are_the_keys_of_the_simulated_nsm() {
         assert_eq!(SimulatorTrust::ATTESTATION_ROOT, nsm::simulator_root_der());
-        assert_eq!(SimulatorTrust::VENDOR, PublicKey::Ed25519(nsm::vendor_public()));
+        assert_eq!(
+            SimulatorTrust::VENDOR,
+            PublicKey::Ed25519(nsm::vendor_public())
+        );
     }
 }

@@ -20,7 +20,8 @@ impl Layout {
     /// # Errors
     /// It cannot be made, or its path is too long for a socket in it.
     pub fn create(directory: &Path) -> anyhow::Result<Self> {
-        make_directory(directory).with_context(|| format!("{} cannot be made", directory.display()))?;
+        make_directory(directory)
+            .with_context(|| format!("{} cannot be made", directory.display()))?;
         let path = fs::canonicalize(directory)?;
         let layout = Self(path);
         let socket = layout.enclave_socket();
@@ -30,7 +31,12 @@ impl Layout {
                 socket.display()
             );
         }
-        for below in [layout.logs(), layout.officers(), layout.customer(), layout.grants()] {
+        for below in [
+            layout.logs(),
+            layout.officers(),
+            layout.customer(),
+            layout.grants(),
+        ] {
             make_directory(&below)?;
         }
         Ok(layout)
@@ -146,7 +152,12 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let written = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&beside)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&beside, path)

@@ -77,9 +77,16 @@ impl Officers {
             threshold: NEEDED,
             escrow: EscrowMode::Officers,
         };
-        let genesis = operator.genesis(&request).await.context("the enclave did not make its group")?;
+        let genesis = operator
+            .genesis(&request)
+            .await
+            .context("the enclave did not make its group")?;
         let record: GenesisRecord = cbor::decode(&genesis.record, limits::GENESIS_RECORD)?;
-        ensure!(genesis.shares.len() == officers.len(), "genesis gave {} shares", genesis.shares.len());
+        ensure!(
+            genesis.shares.len() == officers.len(),
+            "genesis gave {} shares",
+            genesis.shares.len()
+        );
         for (number, (officer, share)) in (0..).zip(officers.iter().zip(&genesis.shares)) {
             officer.accept_share(&record.body, share)?;
             let (keys, sealed) = officer_files(directory, number);
@@ -94,15 +101,25 @@ impl Officers {
 
     /// The officers of an earlier ceremony.
     pub(crate) fn read(directory: &Path) -> anyhow::Result<Self> {
-        let genesis_body = fs::read(directory.join("genesis-body.cbor")).context("the officers' genesis body")?;
+        let genesis_body =
+            fs::read(directory.join("genesis-body.cbor")).context("the officers' genesis body")?;
         let read = |number: u8| -> anyhow::Result<Member> {
             let (keys, sealed) = officer_files(directory, number);
             let text = zeroize::Zeroizing::new(fs::read_to_string(keys)?);
             let officer = Officer::from_toml(&text)?;
-            Ok(Member { officer, share: cbor::decode(&fs::read(sealed)?, 4096)? })
+            Ok(Member {
+                officer,
+                share: cbor::decode(&fs::read(sealed)?, 4096)?,
+            })
         };
-        let members = (0..OFFICERS).map(read).collect::<anyhow::Result<_>>().context("the officers' files")?;
-        Ok(Self { members, genesis_body })
+        let members = (0..OFFICERS)
+            .map(read)
+            .collect::<anyhow::Result<_>>()
+            .context("the officers' files")?;
+        Ok(Self {
+            members,
+            genesis_body,
+        })
     }
 
     /// Looks after the enclave for ever: one that waits for its group key gets K shares if its proof passes.
@@ -129,17 +146,28 @@ impl Officers {
             let since = *waiting_since.get_or_insert_with(Instant::now);
             match self.recover(&operator, &parent, &verifier).await {
                 Ok(()) => tell.send_modify(|told| {
-                    *told = Recoveries { count: told.count + 1, took: since.elapsed(), refusal: None };
+                    *told = Recoveries {
+                        count: told.count + 1,
+                        took: since.elapsed(),
+                        refusal: None,
+                    };
                 }),
                 Err(error) => tell.send_modify(|told| told.refusal = Some(format!("{error:#}"))),
             }
         }
     }
 
-    async fn recover(&self, operator: &Operator, parent: &Client, verifier: &Verifier) -> anyhow::Result<()> {
+    async fn recover(
+        &self,
+        operator: &Operator,
+        parent: &Client,
+        verifier: &Verifier,
+    ) -> anyhow::Result<()> {
         let instance = prove(parent, verifier).await?;
         for member in self.members.iter().take(usize::from(NEEDED)) {
-            let share = member.officer.accept_share(&self.genesis_body, &member.share)?;
+            let share = member
+                .officer
+                .accept_share(&self.genesis_body, &member.share)?;
             operator.share(&share.re_encrypt(&instance)?).await?;
         }
         Ok(())

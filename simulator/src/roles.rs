@@ -51,10 +51,12 @@ pub(crate) fn play(role: Role) -> ExitCode {
 
 /// The enclave has no orderly end: like a real one it is there or gone.
 fn enclave(socket: &Path) -> anyhow::Result<()> {
-    std::thread::Builder::new().name("simulator".into()).spawn(|| {
-        until_closed();
-        std::process::exit(0);
-    })?;
+    std::thread::Builder::new()
+        .name("simulator".into())
+        .spawn(|| {
+            until_closed();
+            std::process::exit(0);
+        })?;
     match crate::enclave::run(socket)? {}
 }
 
@@ -71,7 +73,9 @@ async fn revocation(config: &Path) -> anyhow::Result<()> {
 }
 
 fn served(role: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(role)
 }
 
@@ -80,11 +84,13 @@ fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (gone, closed) = tokio::sync::oneshot::channel();
-    std::thread::Builder::new().name("simulator".into()).spawn(move || {
-        until_closed();
-        // The role may have ended meanwhile; then nobody waits for this.
-        let _ = gone.send(());
-    })?;
+    std::thread::Builder::new()
+        .name("simulator".into())
+        .spawn(move || {
+            until_closed();
+            // The role may have ended meanwhile; then nobody waits for this.
+            let _ = gone.send(());
+        })?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => (),

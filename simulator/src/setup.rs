@@ -13,7 +13,9 @@ use cofferdam::config::{Config as CofferConfig, ServiceConfig};
 use cofferdam::crypto::signing::{SignatureKind, SigningKey};
 use cofferdam::grant::{GrantOrder, OwnedGrant};
 use cofferdam::trust::TrustFile;
-use cofferdam_parent_proxy::config::{Admission, Config as ParentConfig, CourierConfig, Limits, LinkConfig};
+use cofferdam_parent_proxy::config::{
+    Admission, Config as ParentConfig, CourierConfig, Limits, LinkConfig,
+};
 use cofferdam_parent_proxy::link::EnclaveAddress;
 use cofferdam_parent_proxy::provider_keys::{FileKeys, ProviderKeys};
 use cofferdam_revocation_service::config::{AcceptedImage, Config as RevocationConfig, Verifier};
@@ -77,16 +79,24 @@ impl NamedImage {
             hex::decode_to_slice(text, &mut bytes).context("a PCR is 48 bytes in hex")?;
             anyhow::Ok(bytes)
         };
-        Ok(Measurement { pcr0: pcr(&self.pcr0)?, pcr1: pcr(&self.pcr1)?, pcr2: pcr(&self.pcr2)? })
+        Ok(Measurement {
+            pcr0: pcr(&self.pcr0)?,
+            pcr1: pcr(&self.pcr1)?,
+            pcr2: pcr(&self.pcr2)?,
+        })
     }
 }
 
 /// The images that count here: the running program, and those that have run in this directory before, since one of them
 /// made the group.
-pub(crate) fn note_image(layout: &Layout, running: &Measurement) -> anyhow::Result<Vec<NamedImage>> {
+pub(crate) fn note_image(
+    layout: &Layout,
+    running: &Measurement,
+) -> anyhow::Result<Vec<NamedImage>> {
     let path = layout.images();
     let mut images: Vec<NamedImage> = match fs::read(&path) {
-        Ok(text) => serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?,
+        Ok(text) => serde_json::from_slice(&text)
+            .with_context(|| format!("{} is damaged", path.display()))?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error).with_context(|| path.display().to_string()),
     };
@@ -101,8 +111,14 @@ pub(crate) fn note_image(layout: &Layout, running: &Measurement) -> anyhow::Resu
 /// Makes the provider's keys, or reads them, as the parent itself does it; gives their ids, for the vendor's table.
 pub(crate) fn provider_keys(layout: &Layout) -> anyhow::Result<Vec<RecipientId>> {
     crate::layout::make_directory(&layout.parent_state())?;
-    let keys = FileKeys::open_or_create(&parent_config(layout, &layout.enclave_socket(), [0; 2], None).provider_keys_dir())?;
-    Ok(keys.public().iter().map(cofferdam_wire::transcript::ProviderKey::id).collect())
+    let keys = FileKeys::open_or_create(
+        &parent_config(layout, &layout.enclave_socket(), [0; 2], None).provider_keys_dir(),
+    )?;
+    Ok(keys
+        .public()
+        .iter()
+        .map(cofferdam_wire::transcript::ProviderKey::id)
+        .collect())
 }
 
 /// The simulated vendor signs which images are good and which keys are the provider's.
@@ -113,7 +129,11 @@ pub(crate) fn sign_vendor_statement(
 ) -> anyhow::Result<()> {
     let issued_s = now_s()?;
     let image = |(epoch, image): (u64, &NamedImage)| {
-        anyhow::Ok(Image { measurement: image.measurement()?, until_s: None, epoch })
+        anyhow::Ok(Image {
+            measurement: image.measurement()?,
+            until_s: None,
+            epoch,
+        })
     };
     let statement = VendorStatement {
         version: 1,
@@ -121,22 +141,39 @@ pub(crate) fn sign_vendor_statement(
         sequence: issued_s,
         issued_s,
         not_after_s: issued_s + limits::VENDOR_STATEMENT_LIFETIME_S,
-        images: (1..).zip(images).map(image).collect::<anyhow::Result<_>>()?,
-        providers: vec![Provider { name: "Simulated provider".into(), keys: provider_keys }],
+        images: (1..)
+            .zip(images)
+            .map(image)
+            .collect::<anyhow::Result<_>>()?,
+        providers: vec![Provider {
+            name: "Simulated provider".into(),
+            keys: provider_keys,
+        }],
     };
     let key = vendor_key().context("the simulated vendor's key")?;
-    let signed = key.sign1(context::VENDOR_STATEMENT, cbor::encode(&statement)).to_bytes();
+    let signed = key
+        .sign1(context::VENDOR_STATEMENT, cbor::encode(&statement))
+        .to_bytes();
     write_private(&layout.vendor_statement(), &signed)
 }
 
 fn vendor_key() -> anyhow::Result<SigningKey> {
-    let document = pkcs8::SecretDocument::try_from(nsm::vendor_key_pkcs8()).ok().context("PKCS#8")?;
-    let pem = document.to_pem("PRIVATE KEY", Default::default()).ok().context("PEM")?;
+    let document = pkcs8::SecretDocument::try_from(nsm::vendor_key_pkcs8())
+        .ok()
+        .context("PKCS#8")?;
+    let pem = document
+        .to_pem("PRIVATE KEY", Default::default())
+        .ok()
+        .context("PEM")?;
     Ok(SigningKey::from_pem(pem.as_bytes())?)
 }
 
 /// The revocation service: the customer's own list of images, and a log on another path.
-pub(crate) fn write_revocation_config(layout: &Layout, images: &[NamedImage], port: u16) -> anyhow::Result<()> {
+pub(crate) fn write_revocation_config(
+    layout: &Layout,
+    images: &[NamedImage],
+    port: u16,
+) -> anyhow::Result<()> {
     let accepted = |image: &NamedImage| AcceptedImage {
         pcr0: image.pcr0.clone(),
         pcr1: image.pcr1.clone(),
@@ -171,10 +208,18 @@ pub(crate) fn write_parent_config(
 ) -> anyhow::Result<()> {
     let config = parent_config(layout, enclave, ports, Some(revocation_ca));
     config.check()?;
-    write_private(&layout.parent_config(), toml::to_string(&config)?.as_bytes())
+    write_private(
+        &layout.parent_config(),
+        toml::to_string(&config)?.as_bytes(),
+    )
 }
 
-fn parent_config(layout: &Layout, enclave: &Path, ports: [u16; 2], extra_ca: Option<&Path>) -> ParentConfig {
+fn parent_config(
+    layout: &Layout,
+    enclave: &Path,
+    ports: [u16; 2],
+    extra_ca: Option<&Path>,
+) -> ParentConfig {
     let [public, operator] = ports;
     ParentConfig {
         listen: loopback(public),
@@ -195,12 +240,19 @@ fn parent_config(layout: &Layout, enclave: &Path, ports: [u16; 2], extra_ca: Opt
             extra_ca: extra_ca.into_iter().map(Path::to_path_buf).collect(),
             allowed_ports: Vec::new(),
         },
-        limits: Limits { shutdown_grace_s: 5, ..Limits::default() },
+        limits: Limits {
+            shutdown_grace_s: 5,
+            ..Limits::default()
+        },
     }
 }
 
 /// The trust file: the simulator's root and vendor, the parent's CA, the images, and the group once it is known.
-pub(crate) fn trust_file(images: &[NamedImage], provider_ca: &Path, group: Option<&GroupId>) -> anyhow::Result<TrustFile> {
+pub(crate) fn trust_file(
+    images: &[NamedImage],
+    provider_ca: &Path,
+    group: Option<&GroupId>,
+) -> anyhow::Result<TrustFile> {
     let image = |image: &NamedImage| cofferdam::trust::TrustedImage {
         pcr0: image.pcr0.clone(),
         pcr1: image.pcr1.clone(),
@@ -243,7 +295,10 @@ pub(crate) fn write_customer(
         }],
     };
     write_private(&layout.coffer_config(), config.to_toml().as_bytes())?;
-    Ok((signing_key(&layout.owner_key())?, signing_key(&layout.app_key())?))
+    Ok((
+        signing_key(&layout.owner_key())?,
+        signing_key(&layout.app_key())?,
+    ))
 }
 
 /// A grant for what needs no key, so that an app can open a session before the first import.
@@ -286,7 +341,10 @@ fn signing_key(path: &Path) -> anyhow::Result<SigningKey> {
 
 /// This machine's clock, Unix seconds.
 pub(crate) fn now_s() -> anyhow::Result<u64> {
-    Ok(SystemTime::now().duration_since(UNIX_EPOCH).context("this machine's clock is not set")?.as_secs())
+    Ok(SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .context("this machine's clock is not set")?
+        .as_secs())
 }
 
 fn loopback(port: u16) -> SocketAddr {
@@ -294,5 +352,6 @@ fn loopback(port: u16) -> SocketAddr {
 }
 
 fn text(path: &Path) -> anyhow::Result<&str> {
-    path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
+    path.to_str()
+        .with_context(|| format!("{} is not UTF-8", path.display()))
 }

@@ -54,7 +54,10 @@ pub(crate) struct Supervised {
 
 impl Supervised {
     /// Starts it. `failed` is told when it is gone for good without having been asked.
-    pub(crate) fn start(start: Start, failed: mpsc::UnboundedSender<String>) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        start: Start,
+        failed: mpsc::UnboundedSender<String>,
+    ) -> anyhow::Result<Self> {
         let started = start.spawn()?;
         let (tell, pid) = watch::channel(started.child.id().unwrap_or_default());
         let (stop, stopped) = oneshot::channel();
@@ -64,7 +67,11 @@ impl Supervised {
                 let _ = failed.send(format!("{error:#}"));
             }
         });
-        Ok(Self { pid, stop: Some(stop), task })
+        Ok(Self {
+            pid,
+            stop: Some(stop),
+            task,
+        })
     }
 
     /// Its process id now.
@@ -126,7 +133,10 @@ impl Start {
             .spawn()
             .with_context(|| format!("the {} process cannot be started", self.name))?;
         let alive = child.stdin.take();
-        Ok(Started { child, _alive: alive })
+        Ok(Started {
+            child,
+            _alive: alive,
+        })
     }
 
     fn ended(&self, status: ExitStatus) -> anyhow::Error {
@@ -150,7 +160,11 @@ async fn supervise(
             status = process.child.wait() => status?,
             _ = &mut stop => return end(start, process).await,
         };
-        false_starts = if since.elapsed() < START { false_starts + 1 } else { 0 };
+        false_starts = if since.elapsed() < START {
+            false_starts + 1
+        } else {
+            0
+        };
         if !start.is_expendable || false_starts == FALSE_STARTS {
             return Err(start.ended(status));
         }
@@ -181,11 +195,16 @@ async fn end(start: &Start, mut process: Started) -> anyhow::Result<()> {
 
 fn to_pid(pid: u32) -> anyhow::Result<Pid> {
     // 0 would be this whole process group.
-    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0).context("the process has ended")?;
+    let pid = i32::try_from(pid)
+        .ok()
+        .filter(|pid| *pid > 0)
+        .context("the process has ended")?;
     Ok(Pid::from_raw(pid))
 }
 
 fn last_line(log: &Path) -> Option<String> {
     let text = std::fs::read_to_string(log).ok()?;
-    text.lines().rfind(|line| !line.trim().is_empty()).map(str::to_owned)
+    text.lines()
+        .rfind(|line| !line.trim().is_empty())
+        .map(str::to_owned)
 }

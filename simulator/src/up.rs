@@ -22,7 +22,10 @@ pub async fn up(directory: &Path, ports: Ports) -> anyhow::Result<()> {
     let ready = house.ready();
     ready.write(&file)?;
     println!("ready: {}", file.display());
-    println!("try:   coffer --config {} trust verify", ready.coffer_config.display());
+    println!(
+        "try:   coffer --config {} trust verify",
+        ready.coffer_config.display()
+    );
     let mut pids = house.enclave_pids();
     let ended = loop {
         tokio::select! {

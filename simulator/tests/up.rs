@@ -21,15 +21,24 @@ use running::{Simulator, is_alive, program, signal, wait};
 
 /// Opens a session under the grant of ready.json and draws random bytes in the enclave.
 fn use_it(ready: &Ready) -> Result<usize, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let trust = Trust::read(&ready.trust_file).unwrap();
         let client = Client::new(&ready.parent_url, trust.provider_ca()).unwrap();
         let verifier = Arc::new(Verifier::new(trust, Known::in_memory()));
         let grant = SignedGrant(std::fs::read(&ready.grants[0]).unwrap());
         let app = SigningKey::from_pem(&std::fs::read(&ready.app_key).unwrap()).unwrap();
-        let session = Session::open(client, verifier, vec![grant], app).await.map_err(|error| error.to_string())?;
-        session.random(16).await.map(|bytes| bytes.len()).map_err(|error| error.to_string())
+        let session = Session::open(client, verifier, vec![grant], app)
+            .await
+            .map_err(|error| error.to_string())?;
+        session
+            .random(16)
+            .await
+            .map(|bytes| bytes.len())
+            .map_err(|error| error.to_string())
     })
 }
 
@@ -44,18 +53,45 @@ fn up_is_ready_restarts_its_enclave_ends_with_sigterm_and_is_taken_up_again() {
     let ready = simulator.ready();
     assert!(children(&ready).into_iter().all(is_alive));
     assert_eq!(use_it(&ready), Ok(16));
-    for file in [&ready.owner_key, &ready.app_key, &ready.revocation_admin_token_file, &ready.operator_token_file] {
-        assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o077, 0, "{}", file.display());
+    for file in [
+        &ready.owner_key,
+        &ready.app_key,
+        &ready.revocation_admin_token_file,
+        &ready.operator_token_file,
+    ] {
+        assert_eq!(
+            std::fs::metadata(file).unwrap().permissions().mode() & 0o077,
+            0,
+            "{}",
+            file.display()
+        );
     }
 
     signal(ready.pids.enclave, Signal::SIGKILL);
-    let again = wait("another enclave", || Some(simulator.ready()).filter(|now| now.pids.enclave != ready.pids.enclave));
-    assert_eq!(Ready { pids: ready.pids.clone(), ..again.clone() }, ready);
+    let again = wait("another enclave", || {
+        Some(simulator.ready()).filter(|now| now.pids.enclave != ready.pids.enclave)
+    });
+    assert_eq!(
+        Ready {
+            pids: ready.pids.clone(),
+            ..again.clone()
+        },
+        ready
+    );
     wait("the enclave is back in its group", || use_it(&again).ok());
 
-    let running = program().arg("up").arg("--dir").arg(directory.path()).output().unwrap();
+    let running = program()
+        .arg("up")
+        .arg("--dir")
+        .arg(directory.path())
+        .output()
+        .unwrap();
     assert_eq!(running.status.code(), Some(1));
-    assert!(String::from_utf8(running.stderr).unwrap().contains("in use by another cofferdam-sim"));
+    assert!(
+        String::from_utf8(running.stderr)
+            .unwrap()
+            .contains("in use by another cofferdam-sim")
+    );
 
     assert_eq!(simulator.end(Signal::SIGTERM), Some(0));
     assert!(!children(&again).into_iter().any(is_alive));
@@ -63,7 +99,10 @@ fn up_is_ready_restarts_its_enclave_ends_with_sigterm_and_is_taken_up_again() {
 
     let simulator = Simulator::up(directory.path());
     let taken_up = simulator.ready();
-    assert_eq!((&taken_up.group, &taken_up.owner_key), (&ready.group, &ready.owner_key));
+    assert_eq!(
+        (&taken_up.group, &taken_up.owner_key),
+        (&ready.group, &ready.owner_key)
+    );
     assert_eq!(use_it(&taken_up), Ok(16));
     assert_eq!(simulator.end(Signal::SIGINT), Some(0));
 }
@@ -74,7 +113,9 @@ fn killed_without_warning_it_leaves_no_process_behind() {
     let simulator = Simulator::up(directory.path());
     let ready = simulator.ready();
     assert_eq!(simulator.end(Signal::SIGKILL), None);
-    wait("the processes are gone", || (!children(&ready).into_iter().any(is_alive)).then_some(()));
+    wait("the processes are gone", || {
+        (!children(&ready).into_iter().any(is_alive)).then_some(())
+    });
 }
 
 #[test]
@@ -83,8 +124,12 @@ fn a_service_that_dies_ends_the_simulator_with_a_sentence() {
     let simulator = Simulator::up(directory.path());
     let ready = simulator.ready();
     signal(ready.pids.revocation, Signal::SIGKILL);
-    wait("the processes are gone", || (!children(&ready).into_iter().any(is_alive)).then_some(()));
-    wait("it has ended", || (!is_alive(ready.pids.simulator)).then_some(()));
+    wait("the processes are gone", || {
+        (!children(&ready).into_iter().any(is_alive)).then_some(())
+    });
+    wait("it has ended", || {
+        (!is_alive(ready.pids.simulator)).then_some(())
+    });
 }
 
 #[test]
@@ -93,18 +138,41 @@ fn a_port_in_use_is_named_and_nothing_is_started() {
     let port = taken.local_addr().unwrap().port().to_string();
     for option in ["--port-parent", "--port-operator", "--port-revocation"] {
         let directory = tempfile::tempdir().unwrap();
-        let output = program().arg("up").arg("--dir").arg(directory.path()).args([option, &port]).output().unwrap();
+        let output = program()
+            .arg("up")
+            .arg("--dir")
+            .arg(directory.path())
+            .args([option, &port])
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(1));
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains(&format!("port {port} ({option}) is already in use")), "{said}");
-        assert_eq!(std::fs::read_dir(directory.path().join("logs")).unwrap().count(), 0);
+        assert!(
+            said.contains(&format!("port {port} ({option}) is already in use")),
+            "{said}"
+        );
+        assert_eq!(
+            std::fs::read_dir(directory.path().join("logs"))
+                .unwrap()
+                .count(),
+            0
+        );
     }
 }
 
 #[test]
 fn usage_errors_have_a_code_of_their_own() {
-    for arguments in [&["up"][..], &["up", "--dir", "x", "--port-parent", "70000"], &["down"], &[]] {
-        assert_eq!(program().args(arguments).output().unwrap().status.code(), Some(2), "{arguments:?}");
+    for arguments in [
+        &["up"][..],
+        &["up", "--dir", "x", "--port-parent", "70000"],
+        &["down"],
+        &[],
+    ] {
+        assert_eq!(
+            program().args(arguments).output().unwrap().status.code(),
+            Some(2),
+            "{arguments:?}"
+        );
     }
 }
 
@@ -113,13 +181,27 @@ fn a_directory_that_cannot_be_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let output = program().arg("up").arg("--dir").arg(&file).output().unwrap();
+    let output = program()
+        .arg("up")
+        .arg("--dir")
+        .arg(&file)
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("file"));
     let long = directory.path().join("x".repeat(100));
-    let output = program().arg("up").arg("--dir").arg(&long).output().unwrap();
+    let output = program()
+        .arg("up")
+        .arg("--dir")
+        .arg(&long)
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("too long a path for a Unix socket"));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("too long a path for a Unix socket")
+    );
 }
 
 /// The page and the type name the same fields.
@@ -152,7 +234,12 @@ fn the_documented_schema_is_the_written_one() {
         partition: text(),
         group: text(),
         sockets: cofferdam_simulator::ready::Sockets { enclave: path() },
-        pids: cofferdam_simulator::ready::Pids { simulator: 1, enclave: 2, parent: 3, revocation: 4 },
+        pids: cofferdam_simulator::ready::Pids {
+            simulator: 1,
+            enclave: 2,
+            parent: 3,
+            revocation: 4,
+        },
     };
     let mut written = BTreeSet::new();
     for (name, value) in serde_json::to_value(ready).unwrap().as_object().unwrap() {

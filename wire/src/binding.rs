@@ -148,7 +148,9 @@ pub fn empty_chain(group: &GroupId) -> Digest {
 /// An Ed25519 public key as SubjectPublicKeyInfo (RFC 8410): public_key of Evidence.
 pub fn instance_spki(public: &[u8; 32]) -> [u8; 44] {
     let mut spki = [0; 44];
-    spki[..12].copy_from_slice(&[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00]);
+    spki[..12].copy_from_slice(&[
+        0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+    ]);
     spki[12..].copy_from_slice(public);
     spki
 }

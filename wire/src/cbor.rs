@@ -45,7 +45,10 @@ where
 {
     // CBOR-2: before anything is decoded (T-27).
     if bytes.len() > limit {
-        return Err(DecodeError::TooLarge { limit, actual: bytes.len() });
+        return Err(DecodeError::TooLarge {
+            limit,
+            actual: bytes.len(),
+        });
     }
     // CBOR-3, CBOR-6: minicbor reserves nothing for a claimed length.
     let mut decoder = Decoder::new(bytes);
@@ -135,24 +138,42 @@ mod tests {
     }
 
     fn valid() -> Vec<u8> {
-        encode(&Pair { number: 7, bytes: vec![1, 2] })
+        encode(&Pair {
+            number: 7,
+            bytes: vec![1, 2],
+        })
     }
 
     #[test]
     fn cbor_1_the_deterministic_encoding_is_accepted() {
         assert_eq!(hex(&valid()), "8207420102");
-        assert_eq!(decode::<Pair>(&valid(), 5).unwrap(), Pair { number: 7, bytes: vec![1, 2] });
+        assert_eq!(
+            decode::<Pair>(&valid(), 5).unwrap(),
+            Pair {
+                number: 7,
+                bytes: vec![1, 2]
+            }
+        );
     }
 
     #[test]
     fn cbor_2_longer_than_the_limit_is_refused() {
-        assert_eq!(decode::<Pair>(&valid(), 4), Err(DecodeError::TooLarge { limit: 4, actual: 5 }));
+        assert_eq!(
+            decode::<Pair>(&valid(), 4),
+            Err(DecodeError::TooLarge {
+                limit: 4,
+                actual: 5
+            })
+        );
     }
 
     #[test]
     fn cbor_3_truncated_is_refused_at_every_length() {
         for end in 0..valid().len() {
-            assert_eq!(decode::<Pair>(&valid()[..end], 64), Err(DecodeError::Malformed));
+            assert_eq!(
+                decode::<Pair>(&valid()[..end], 64),
+                Err(DecodeError::Malformed)
+            );
         }
     }
 
@@ -181,7 +202,10 @@ mod tests {
         #[derive(Debug, PartialEq, Encode, Decode)]
         struct List(#[n(0)] Vec<u64>);
         let claims_4_gigabytes = [0x81, 0x9a, 0xff, 0xff, 0xff, 0xff, 0x01];
-        assert_eq!(decode::<List>(&claims_4_gigabytes, 64), Err(DecodeError::Malformed));
+        assert_eq!(
+            decode::<List>(&claims_4_gigabytes, 64),
+            Err(DecodeError::Malformed)
+        );
     }
 
     #[test]

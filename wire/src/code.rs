@@ -113,7 +113,13 @@ impl Code {
 
 impl std::fmt::Display for Code {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} (code {}): {}", self.slug(), self.number(), self.sentence())
+        write!(
+            f,
+            "{} (code {}): {}",
+            self.slug(),
+            self.number(),
+            self.sentence()
+        )
     }
 }
 
@@ -129,7 +135,11 @@ impl From<crate::cbor::DecodeError> for Code {
 }
 
 impl<C> Encode<C> for Code {
-    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+    fn encode<W: encode::Write>(
+        &self,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
         e.u16(self.number())?;
         Ok(())
     }
@@ -147,11 +157,17 @@ mod tests {
 
     #[test]
     fn t59_codes_are_closed_and_distinct() {
-        let numbers: std::collections::BTreeSet<_> = Code::ALL.iter().map(|code| code.number()).collect();
-        let slugs: std::collections::BTreeSet<_> = Code::ALL.iter().map(|code| code.slug()).collect();
+        let numbers: std::collections::BTreeSet<_> =
+            Code::ALL.iter().map(|code| code.number()).collect();
+        let slugs: std::collections::BTreeSet<_> =
+            Code::ALL.iter().map(|code| code.slug()).collect();
         assert_eq!(numbers.len(), Code::ALL.len());
         assert_eq!(slugs.len(), Code::ALL.len());
-        assert!(Code::ALL.iter().all(|code| Code::from_number(code.number()) == Some(*code)));
+        assert!(
+            Code::ALL
+                .iter()
+                .all(|code| Code::from_number(code.number()) == Some(*code))
+        );
         assert_eq!(Code::from_number(0), None);
         assert_eq!(Code::from_number(31), None);
     }

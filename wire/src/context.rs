@@ -120,6 +120,9 @@ mod tests {
     fn every_context_is_its_own() {
         let distinct: std::collections::BTreeSet<_> = ALL.iter().collect();
         assert_eq!(distinct.len(), ALL.len());
-        assert!(ALL.iter().all(|context| context.starts_with("cofferdam/v1/")));
+        assert!(
+            ALL.iter()
+                .all(|context| context.starts_with("cofferdam/v1/"))
+        );
     }
 }

@@ -48,12 +48,23 @@ impl PublicKey {
 }
 
 impl<C> Encode<C> for PublicKey {
-    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+    fn encode<W: encode::Write>(
+        &self,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
         match self {
             PublicKey::Ed25519(x) => e.map(3)?.u8(1)?.u8(1)?.i8(-1)?.u8(6)?.i8(-2)?.bytes(x)?,
-            PublicKey::P256 { x, y } => {
-                e.map(4)?.u8(1)?.u8(2)?.i8(-1)?.u8(1)?.i8(-2)?.bytes(x)?.i8(-3)?.bytes(y)?
-            }
+            PublicKey::P256 { x, y } => e
+                .map(4)?
+                .u8(1)?
+                .u8(2)?
+                .i8(-1)?
+                .u8(1)?
+                .i8(-2)?
+                .bytes(x)?
+                .i8(-3)?
+                .bytes(y)?,
         };
         Ok(())
     }
@@ -61,7 +72,8 @@ impl<C> Encode<C> for PublicKey {
 
 impl<'b, C> Decode<'b, C> for PublicKey {
     fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
-        let refused = || decode::Error::message("not a public key that signatures are verified with");
+        let refused =
+            || decode::Error::message("not a public key that signatures are verified with");
         let fields = d.map()?.ok_or_else(refused)?;
         // COSE-4: labels in their one order; whatever does not fit ends here.
         let head = (fields, d.i8()?, d.u8()?, d.i8()?, d.u8()?);
@@ -73,7 +85,10 @@ impl<'b, C> Decode<'b, C> for PublicKey {
         };
         match head {
             (3, 1, 1, -1, 6) => Ok(PublicKey::Ed25519(coordinate(-2)?)),
-            (4, 1, 2, -1, 1) => Ok(PublicKey::P256 { x: coordinate(-2)?, y: coordinate(-3)? }),
+            (4, 1, 2, -1, 1) => Ok(PublicKey::P256 {
+                x: coordinate(-2)?,
+                y: coordinate(-3)?,
+            }),
             _ => Err(refused()),
         }
     }
@@ -82,9 +97,15 @@ impl<'b, C> Decode<'b, C> for PublicKey {
 /// An RSA public key as COSE_Key (RFC 8230): `{1: 3, -1: n, -2: e}`, both big endian without leading zeros.
 pub fn rsa_public(n: &[u8], e: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(n.len() + 16);
-    let written = Encoder::new(&mut bytes)
-        .map(3)
-        .and_then(|m| m.u8(1)?.u8(3)?.i8(-1)?.bytes(n)?.i8(-2)?.bytes(e).map(|_| ()));
+    let written = Encoder::new(&mut bytes).map(3).and_then(|m| {
+        m.u8(1)?
+            .u8(3)?
+            .i8(-1)?
+            .bytes(n)?
+            .i8(-2)?
+            .bytes(e)
+            .map(|_| ())
+    });
     debug_assert!(written.is_ok(), "writing into memory cannot fail");
     bytes
 }
@@ -105,12 +126,20 @@ pub fn read_rsa_public(bytes: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
     };
     let mut decoder = Decoder::new(bytes);
     let (n, e) = read(&mut decoder).map_err(|_| DecodeError::Malformed)?;
-    let at = |position| Decoder::new(&bytes[position..]).bytes().map_err(|_| DecodeError::Malformed);
+    let at = |position| {
+        Decoder::new(&bytes[position..])
+            .bytes()
+            .map_err(|_| DecodeError::Malformed)
+    };
     let (n, e) = (at(n)?, at(e)?);
     if n.first().is_none_or(|byte| *byte == 0) || e.first().is_none_or(|byte| *byte == 0) {
         return Err(DecodeError::NotCanonical);
     }
-    if rsa_public(n, e) == bytes { Ok((n, e)) } else { Err(DecodeError::NotCanonical) }
+    if rsa_public(n, e) == bytes {
+        Ok((n, e))
+    } else {
+        Err(DecodeError::NotCanonical)
+    }
 }
 
 /// A COSE_Sign1 with its payload inside. Nothing is known of the signature until somebody has verified it.
@@ -152,13 +181,25 @@ impl CoseSign1 {
 
 /// `{1: alg}`; both algorithm numbers take one byte.
 fn protected(algorithm: i8) -> [u8; 3] {
-    let encoded = if algorithm < 0 { 0x20 | (-1 - algorithm) as u8 } else { algorithm as u8 };
+    let encoded = if algorithm < 0 {
+        0x20 | (-1 - algorithm) as u8
+    } else {
+        algorithm as u8
+    };
     [0xa1, 0x01, encoded]
 }
 
 impl<C> Encode<C> for CoseSign1 {
-    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
-        e.array(4)?.bytes(&protected(self.algorithm))?.map(0)?.bytes(&self.payload)?.bytes(&self.signature)?;
+    fn encode<W: encode::Write>(
+        &self,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        e.array(4)?
+            .bytes(&protected(self.algorithm))?
+            .map(0)?
+            .bytes(&self.payload)?
+            .bytes(&self.signature)?;
         Ok(())
     }
 }
@@ -181,7 +222,11 @@ impl<'b, C> Decode<'b, C> for CoseSign1 {
         }
         let payload = d.bytes()?.to_vec();
         let signature = d.bytes()?.try_into().map_err(|_| refused())?;
-        Ok(CoseSign1 { algorithm, payload, signature })
+        Ok(CoseSign1 {
+            algorithm,
+            payload,
+            signature,
+        })
     }
 }
 
@@ -191,12 +236,19 @@ mod tests {
     use super::*;
 
     fn signed() -> CoseSign1 {
-        CoseSign1 { algorithm: -8, payload: vec![1, 2, 3], signature: [9; 64] }
+        CoseSign1 {
+            algorithm: -8,
+            payload: vec![1, 2, 3],
+            signature: [9; 64],
+        }
     }
 
     #[test]
     fn cose_1_a_signed_message_reads_back() {
-        assert_eq!(CoseSign1::from_bytes(&signed().to_bytes(), 128).unwrap(), signed());
+        assert_eq!(
+            CoseSign1::from_bytes(&signed().to_bytes(), 128).unwrap(),
+            signed()
+        );
     }
 
     #[test]
@@ -204,7 +256,11 @@ mod tests {
         let mut bytes = signed().to_bytes();
         bytes[4] = 0x38; // -25 and so on
         assert!(CoseSign1::from_bytes(&bytes, 128).is_err());
-        let es384 = [&[0x84, 0x44, 0xa1, 0x01, 0x38, 0x22, 0xa0, 0x40, 0x58, 0x40][..], &[0; 64]].concat();
+        let es384 = [
+            &[0x84, 0x44, 0xa1, 0x01, 0x38, 0x22, 0xa0, 0x40, 0x58, 0x40][..],
+            &[0; 64],
+        ]
+        .concat();
         assert!(CoseSign1::from_bytes(&es384, 128).is_err());
     }
 
@@ -218,7 +274,10 @@ mod tests {
     #[test]
     fn cose_4_a_key_with_a_duplicate_or_unsorted_label_is_refused() {
         let key = PublicKey::Ed25519([7; 32]).to_cose();
-        assert_eq!(PublicKey::from_cose(&key).unwrap(), PublicKey::Ed25519([7; 32]));
+        assert_eq!(
+            PublicKey::from_cose(&key).unwrap(),
+            PublicKey::Ed25519([7; 32])
+        );
         let mut duplicate = vec![0xa4, 0x01, 0x01];
         duplicate.extend_from_slice(&key[1..]);
         assert!(PublicKey::from_cose(&duplicate).is_err());

@@ -35,7 +35,10 @@ pub enum FrameError {
 impl Frame {
     /// Appends the encoded frame. The body must be within [`limits::FRAME_BODY`].
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        debug_assert!(self.body.len() <= limits::FRAME_BODY, "bodies are bounded where they are made");
+        debug_assert!(
+            self.body.len() <= limits::FRAME_BODY,
+            "bodies are bounded where they are made"
+        );
         let length = (HEADER - 4 + self.body.len()) as u32;
         out.extend_from_slice(&length.to_be_bytes());
         out.push(self.kind);
@@ -75,8 +78,16 @@ impl FrameReader {
             return Ok(None);
         }
         let (head, body) = rest[..length].split_at(HEADER - 4);
-        let id = u64::from_be_bytes(head[1..].try_into().expect("the header is 9 bytes behind its length"));
-        let frame = Frame { kind: head[0], id, body: body.to_vec() };
+        let id = u64::from_be_bytes(
+            head[1..]
+                .try_into()
+                .expect("the header is 9 bytes behind its length"),
+        );
+        let frame = Frame {
+            kind: head[0],
+            id,
+            body: body.to_vec(),
+        };
         self.start += 4 + length;
         Ok(Some(frame))
     }
@@ -90,9 +101,21 @@ mod tests {
     #[test]
     fn frames_come_out_as_they_went_in_however_the_stream_is_cut() {
         let frames = [
-            Frame { kind: 1, id: 7, body: vec![1; 10] },
-            Frame { kind: 0x40, id: u64::MAX, body: Vec::new() },
-            Frame { kind: 5, id: 9, body: vec![2; limits::FRAME_BODY] },
+            Frame {
+                kind: 1,
+                id: 7,
+                body: vec![1; 10],
+            },
+            Frame {
+                kind: 0x40,
+                id: u64::MAX,
+                body: Vec::new(),
+            },
+            Frame {
+                kind: 5,
+                id: 9,
+                body: vec![2; limits::FRAME_BODY],
+            },
         ];
         let mut stream = Vec::new();
         frames.iter().for_each(|frame| frame.write_to(&mut stream));
@@ -114,7 +137,10 @@ mod tests {
         for length in [0, 8, limits::FRAME as u32 - 3, u32::MAX] {
             let mut reader = FrameReader::default();
             reader.feed(&length.to_be_bytes());
-            assert_eq!(reader.next_frame(), Err(FrameError::Length(length as usize)));
+            assert_eq!(
+                reader.next_frame(),
+                Err(FrameError::Length(length as usize))
+            );
         }
     }
 }

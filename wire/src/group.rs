@@ -142,18 +142,32 @@ pub fn group_key_commitment(group_key: &[u8; 32]) -> Digest {
 
 /// Commitment to one officer's share.
 pub fn share_commitment(officer: u8, salt: &[u8], value: &[u8]) -> Digest {
-    hash(context::SHARE, &[Item::Uint(officer.into()), Item::Bytes(salt), Item::Bytes(value)])
+    hash(
+        context::SHARE,
+        &[
+            Item::Uint(officer.into()),
+            Item::Bytes(salt),
+            Item::Bytes(value),
+        ],
+    )
 }
 
 /// HPKE info of a share to its officer.
 pub fn share_to_officer_info(group: &GroupId, officer: u8) -> Vec<u8> {
-    context_list(context::SHARE_TO_OFFICER, &[Item::Bytes(&group.0), Item::Uint(officer.into())])
+    context_list(
+        context::SHARE_TO_OFFICER,
+        &[Item::Bytes(&group.0), Item::Uint(officer.into())],
+    )
 }
 
 /// HPKE info of a share to the setup key of one instance.
 pub fn share_to_enclave_info(group: &GroupId, officer: u8, instance: &Thumbprint) -> Vec<u8> {
     context_list(
         context::SHARE_TO_ENCLAVE,
-        &[Item::Bytes(&group.0), Item::Uint(officer.into()), Item::Bytes(&instance.0)],
+        &[
+            Item::Bytes(&group.0),
+            Item::Uint(officer.into()),
+            Item::Bytes(&instance.0),
+        ],
     )
 }

@@ -108,7 +108,13 @@ impl GroupId {
 impl PartitionId {
     /// Of a partition `name` (1 to 64 bytes) that `owner` (an encoded COSE_Key) has in `group`.
     pub fn of(group: &GroupId, owner: &[u8], name: &str) -> Self {
-        Self(hash(context::PARTITION_ID, &[Item::Bytes(&group.0), Item::Bytes(owner), Item::Text(name)]).0)
+        Self(
+            hash(
+                context::PARTITION_ID,
+                &[Item::Bytes(&group.0), Item::Bytes(owner), Item::Text(name)],
+            )
+            .0,
+        )
     }
 }
 
@@ -147,13 +153,18 @@ pub(crate) fn parse_hex(text: &str, out: &mut [u8]) -> bool {
     if text.len() != out.len() * 2 || !text.is_ascii() {
         return false;
     }
-    out.iter_mut().zip(text.as_bytes().chunks_exact(2)).all(|(byte, pair)| {
-        let digits = (char::from(pair[0]).to_digit(16), char::from(pair[1]).to_digit(16));
-        if let (Some(high), Some(low)) = digits {
-            *byte = (high * 16 + low) as u8;
-        }
-        digits.0.is_some() && digits.1.is_some()
-    })
+    out.iter_mut()
+        .zip(text.as_bytes().chunks_exact(2))
+        .all(|(byte, pair)| {
+            let digits = (
+                char::from(pair[0]).to_digit(16),
+                char::from(pair[1]).to_digit(16),
+            );
+            if let (Some(high), Some(low)) = digits {
+                *byte = (high * 16 + low) as u8;
+            }
+            digits.0.is_some() && digits.1.is_some()
+        })
 }
 
 #[cfg(test)]
@@ -165,7 +176,10 @@ mod tests {
     fn an_identifier_reads_back_from_hex_and_cbor() {
         let id = KeyId([0xab; 32]);
         assert_eq!(KeyId::from_hex(&id.to_string()), Some(id));
-        assert_eq!(crate::cbor::decode::<KeyId>(&crate::cbor::encode(&id), 34).unwrap(), id);
+        assert_eq!(
+            crate::cbor::decode::<KeyId>(&crate::cbor::encode(&id), 34).unwrap(),
+            id
+        );
         assert_eq!(KeyId::from_hex("ab"), None);
         assert_eq!(KeyId::from_hex(&"zz".repeat(32)), None);
     }
@@ -173,8 +187,17 @@ mod tests {
     #[test]
     fn a_partition_depends_on_group_owner_and_name() {
         let base = PartitionId::of(&GroupId([1; 32]), b"owner", "payments");
-        assert_ne!(base, PartitionId::of(&GroupId([2; 32]), b"owner", "payments"));
-        assert_ne!(base, PartitionId::of(&GroupId([1; 32]), b"owneR", "payments"));
-        assert_ne!(base, PartitionId::of(&GroupId([1; 32]), b"owner", "payment"));
+        assert_ne!(
+            base,
+            PartitionId::of(&GroupId([2; 32]), b"owner", "payments")
+        );
+        assert_ne!(
+            base,
+            PartitionId::of(&GroupId([1; 32]), b"owneR", "payments")
+        );
+        assert_ne!(
+            base,
+            PartitionId::of(&GroupId([1; 32]), b"owner", "payment")
+        );
     }
 }

@@ -176,7 +176,10 @@ pub fn revocation_hash(revocation: Option<&Revocation>, release_secrets: &[u8]) 
 
 /// Check value of a symmetric key: H of the material's salt and the key, so equal keys do not show.
 pub fn check_value(material_salt: &[u8], key: &[u8]) -> Digest {
-    hash(context::CHECK_VALUE, &[Item::Bytes(material_salt), Item::Bytes(key)])
+    hash(
+        context::CHECK_VALUE,
+        &[Item::Bytes(material_salt), Item::Bytes(key)],
+    )
 }
 
 /// An import on its way: to the parent with the provider layer, from there to the enclave with the vendor layer.

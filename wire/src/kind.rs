@@ -197,7 +197,9 @@ impl UsageClass {
         let action_fits = match self {
             UsageClass::Sign => matches!(action, Action::Sign | Action::Verify),
             UsageClass::Mac => matches!(action, Action::Mac | Action::Verify),
-            UsageClass::Decrypt | UsageClass::Encrypt => matches!(action, Action::Decrypt | Action::Encrypt),
+            UsageClass::Decrypt | UsageClass::Encrypt => {
+                matches!(action, Action::Decrypt | Action::Encrypt)
+            }
         };
         action_fits && self.algorithms(kind).contains(&algorithm)
     }
@@ -206,14 +208,21 @@ impl UsageClass {
     pub fn algorithms(self, kind: KeyKind) -> &'static [Algorithm] {
         use Algorithm::*;
         match (self, kind) {
-            (UsageClass::Sign, KeyKind::Rsa2048 | KeyKind::Rsa3072 | KeyKind::Rsa4096) => {
-                &[RsaPkcs1Sha256, RsaPkcs1Sha384, RsaPkcs1Sha512, RsaPssSha256, RsaPssSha384, RsaPssSha512]
-            }
+            (UsageClass::Sign, KeyKind::Rsa2048 | KeyKind::Rsa3072 | KeyKind::Rsa4096) => &[
+                RsaPkcs1Sha256,
+                RsaPkcs1Sha384,
+                RsaPkcs1Sha512,
+                RsaPssSha256,
+                RsaPssSha384,
+                RsaPssSha512,
+            ],
             (UsageClass::Sign, KeyKind::EcP256) => &[EcdsaSha256],
             (UsageClass::Sign, KeyKind::EcP384) => &[EcdsaSha384],
             (UsageClass::Sign, KeyKind::EcP521) => &[EcdsaSha512],
             (UsageClass::Sign, KeyKind::Ed25519) => &[Ed25519],
-            (UsageClass::Decrypt, KeyKind::Rsa2048 | KeyKind::Rsa3072 | KeyKind::Rsa4096) => &[RsaOaepSha256],
+            (UsageClass::Decrypt, KeyKind::Rsa2048 | KeyKind::Rsa3072 | KeyKind::Rsa4096) => {
+                &[RsaOaepSha256]
+            }
             (UsageClass::Encrypt, KeyKind::Aes128) => &[AesGcm],
             (UsageClass::Encrypt, KeyKind::Aes256) => &[Xaes256Gcm, AesGcm],
             (UsageClass::Mac, KeyKind::Hmac) => &[HmacSha256, HmacSha384, HmacSha512],
@@ -223,10 +232,13 @@ impl UsageClass {
 
     /// The algorithms a policy gets when the customer names none: everything but raw AES-GCM where XAES is there.
     pub fn default_algorithms(self, kind: KeyKind) -> Vec<Algorithm> {
-        let raw_by_policy_only = |algorithm: &Algorithm| {
-            !(kind == KeyKind::Aes256 && *algorithm == Algorithm::AesGcm)
-        };
-        self.algorithms(kind).iter().copied().filter(raw_by_policy_only).collect()
+        let raw_by_policy_only =
+            |algorithm: &Algorithm| !(kind == KeyKind::Aes256 && *algorithm == Algorithm::AesGcm);
+        self.algorithms(kind)
+            .iter()
+            .copied()
+            .filter(raw_by_policy_only)
+            .collect()
     }
 }
 
@@ -243,8 +255,16 @@ mod tests {
 
     #[test]
     fn every_slug_reads_back() {
-        assert!(KeyKind::ALL.iter().all(|kind| KeyKind::from_slug(kind.slug()) == Some(*kind)));
-        assert!(Algorithm::ALL.iter().all(|algorithm| Algorithm::from_slug(algorithm.slug()) == Some(*algorithm)));
+        assert!(
+            KeyKind::ALL
+                .iter()
+                .all(|kind| KeyKind::from_slug(kind.slug()) == Some(*kind))
+        );
+        assert!(
+            Algorithm::ALL
+                .iter()
+                .all(|algorithm| Algorithm::from_slug(algorithm.slug()) == Some(*algorithm))
+        );
         assert_eq!(KeyKind::from_slug("rsa-1024"), None);
     }
 
@@ -262,7 +282,15 @@ mod tests {
         }
         // sign: 2 actions x (3 RSA x 6 + 4); decrypt: 2 x 3; encrypt: 2 x 3; mac: 2 x 3
         assert_eq!(allowed, 44 + 6 + 6 + 6);
-        assert!(!UsageClass::Sign.allows(Action::Decrypt, KeyKind::Rsa2048, Algorithm::RsaOaepSha256));
-        assert!(!UsageClass::Decrypt.allows(Action::Sign, KeyKind::Rsa2048, Algorithm::RsaPkcs1Sha256));
+        assert!(!UsageClass::Sign.allows(
+            Action::Decrypt,
+            KeyKind::Rsa2048,
+            Algorithm::RsaOaepSha256
+        ));
+        assert!(!UsageClass::Decrypt.allows(
+            Action::Sign,
+            KeyKind::Rsa2048,
+            Algorithm::RsaPkcs1Sha256
+        ));
     }
 }

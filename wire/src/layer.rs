@@ -31,7 +31,13 @@ pub struct Layer {
 
 /// Names a public key that layers are sealed to. `public` is the raw X-Wing key or the RSA COSE_Key.
 pub fn recipient_id(suite: Suite, public: &[u8]) -> RecipientId {
-    RecipientId(hash(context::RECIPIENT, &[Item::Uint(suite.number()), Item::Bytes(public)]).0)
+    RecipientId(
+        hash(
+            context::RECIPIENT,
+            &[Item::Uint(suite.number()), Item::Bytes(public)],
+        )
+        .0,
+    )
 }
 
 /// HPKE info and OAEP label of a layer: `[context, bound]`, where `bound` is the header's hash for the two layers of an
@@ -47,12 +53,18 @@ pub fn commitment_exporter(info: &[u8]) -> Vec<u8> {
 
 /// Suite 2: HKDF info of the commitment, 32 bytes of output from the OAEP secret.
 pub fn commitment_info(info: &[u8], enc: &[u8]) -> Vec<u8> {
-    context_list(context::LAYER_COMMITMENT, &[Item::Bytes(info), Item::Bytes(&crate::id::sha256(enc).0)])
+    context_list(
+        context::LAYER_COMMITMENT,
+        &[Item::Bytes(info), Item::Bytes(&crate::id::sha256(enc).0)],
+    )
 }
 
 /// Suite 2: HKDF info of the AES-256-GCM key, 32 bytes of output; the nonce is twelve zero bytes, since the key is used once.
 pub fn key_info(info: &[u8], enc: &[u8]) -> Vec<u8> {
-    context_list(context::LAYER_KEY, &[Item::Bytes(info), Item::Bytes(&crate::id::sha256(enc).0)])
+    context_list(
+        context::LAYER_KEY,
+        &[Item::Bytes(info), Item::Bytes(&crate::id::sha256(enc).0)],
+    )
 }
 
 /// Pads to a multiple of `step`: one byte 0x80, then zeros (ISO/IEC 7816-4).
@@ -85,6 +97,9 @@ mod tests {
         }
         assert_eq!(unpad(&[0; 512], 512), None);
         assert_eq!(unpad(&pad(vec![1], 512)[..511], 512), None);
-        assert_eq!(unpad(&[pad(vec![1], 512), vec![0; 512]].concat(), 512), None);
+        assert_eq!(
+            unpad(&[pad(vec![1], 512), vec![0; 512]].concat(), 512),
+            None
+        );
     }
 }

@@ -139,7 +139,11 @@ mod tests {
 
     #[test]
     fn every_type_reads_back_and_others_are_refused() {
-        assert!(Message::ALL.iter().all(|message| Message::from_number(message.number()) == Some(*message)));
+        assert!(
+            Message::ALL
+                .iter()
+                .all(|message| Message::from_number(message.number()) == Some(*message))
+        );
         assert_eq!(Message::from_number(0), None);
         assert_eq!(Message::from_number(0xff), None);
     }

@@ -39,6 +39,11 @@ pub fn part_info(part: Part, group: &GroupId, key: &KeyId, with_release: bool) -
     };
     context_list(
         context::RECORD,
-        &[Item::Text(name), Item::Bytes(&group.0), Item::Bytes(&key.0), Item::Bool(with_release)],
+        &[
+            Item::Text(name),
+            Item::Bytes(&group.0),
+            Item::Bytes(&key.0),
+            Item::Bool(with_release),
+        ],
     )
 }

@@ -56,7 +56,10 @@ impl Revocation {
         let services = self.services();
         let terms = self.terms();
         let hosts_fit = services.iter().all(|service| is_host(&service.host));
-        let tokens_differ = services.iter().enumerate().all(|(i, a)| services[..i].iter().all(|b| a.token != b.token));
+        let tokens_differ = services
+            .iter()
+            .enumerate()
+            .all(|(i, a)| services[..i].iter().all(|b| a.token != b.token));
         (1..=limits::SERVICES).contains(&services.len())
             && hosts_fit
             && tokens_differ
@@ -70,7 +73,9 @@ impl Revocation {
 fn is_host(host: &str) -> bool {
     !host.is_empty()
         && host.len() <= limits::HOST
-        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
 }
 
 #[cfg(test)]
@@ -83,7 +88,15 @@ mod tests {
             status_root: PublicKey::Ed25519([1; 32]),
             token: Token([2; 32]),
         };
-        (vec![service], LeaseTerms { interval_s: 300, grace_s: 0, per_operation: false, skew_s: 1 })
+        (
+            vec![service],
+            LeaseTerms {
+                interval_s: 300,
+                grace_s: 0,
+                per_operation: false,
+                skew_s: 1,
+            },
+        )
     }
 
     fn fits(change: impl FnOnce(&mut Vec<Service>, &mut LeaseTerms)) -> bool {
@@ -97,14 +110,20 @@ mod tests {
         assert!(fits(|_, _| ()));
         assert!(fits(|_, terms| terms.interval_s = 5));
         assert!(!fits(|_, terms| terms.interval_s = 4));
-        assert!(!fits(|_, terms| terms.interval_s = limits::INTERVAL_MAX_S + 1));
+        assert!(!fits(
+            |_, terms| terms.interval_s = limits::INTERVAL_MAX_S + 1
+        ));
         assert!(fits(|_, terms| terms.grace_s = 300));
         assert!(!fits(|_, terms| terms.grace_s = 301));
-        assert!(!fits(|_, terms| (terms.interval_s, terms.grace_s) = (7200, 3601)));
+        assert!(!fits(
+            |_, terms| (terms.interval_s, terms.grace_s) = (7200, 3601)
+        ));
         assert!(!fits(|_, terms| terms.skew_s = 61));
         assert!(!fits(|services, _| services.clear()));
         assert!(!fits(|services, _| services.push(services[0].clone())));
-        assert!(!fits(|services, _| services[0].host = "user@host/path".into()));
+        assert!(!fits(
+            |services, _| services[0].host = "user@host/path".into()
+        ));
         assert!(!fits(|services, _| services[0].host = "x".repeat(129)));
     }
 }

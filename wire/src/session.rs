@@ -4,7 +4,9 @@ use crate::cbor::{Item, context_list, encode};
 use crate::code::Code;
 use crate::context;
 use crate::cose::PublicKey;
-use crate::id::{Digest, GroupId, KeyId, PartitionId, RecipientId, RequestId, Thumbprint, hash, sha256};
+use crate::id::{
+    Digest, GroupId, KeyId, PartitionId, RecipientId, RequestId, Thumbprint, hash, sha256,
+};
 use crate::kind::Action;
 use crate::operation::{Operation, Outcome};
 use minicbor::{Decode, Encode};
@@ -131,7 +133,10 @@ pub struct SignedGrant(
 
 /// Payload of the app's signature in an opening: `[info, enc]`.
 pub fn opening_signed(hpke_info: &[u8], enc: &[u8]) -> Vec<u8> {
-    context_list(context::SESSION_OPEN, &[Item::Bytes(hpke_info), Item::Bytes(enc)])
+    context_list(
+        context::SESSION_OPEN,
+        &[Item::Bytes(hpke_info), Item::Bytes(enc)],
+    )
 }
 
 /// Exporter context of the key for requests.
@@ -146,7 +151,10 @@ pub fn answer_key_exporter() -> Vec<u8> {
 
 /// Additional data of the acceptance: 24 random bytes and XAES-256-GCM under the answer key.
 pub fn accept_aad(group: &GroupId, opening: &[u8]) -> Vec<u8> {
-    context_list(context::SESSION_ACCEPT, &[Item::Bytes(&group.0), Item::Bytes(&sha256(opening).0)])
+    context_list(
+        context::SESSION_ACCEPT,
+        &[Item::Bytes(&group.0), Item::Bytes(&sha256(opening).0)],
+    )
 }
 
 /// Plaintext of the acceptance.
@@ -206,13 +214,23 @@ pub struct SealedRequest {
 
 /// Additional data of a request.
 pub fn request_aad(group: &GroupId, ticket: &Digest) -> Vec<u8> {
-    context_list(context::REQUEST, &[Item::Bytes(&ticket.0), Item::Bytes(&group.0)])
+    context_list(
+        context::REQUEST,
+        &[Item::Bytes(&ticket.0), Item::Bytes(&group.0)],
+    )
 }
 
 /// Additional data of an answer: it names the request, so two answers cannot be swapped (T-26).
 pub fn answer_aad(group: &GroupId, ticket: &Digest, sealed_request: &[u8]) -> Vec<u8> {
     let request = sha256(sealed_request);
-    context_list(context::ANSWER, &[Item::Bytes(&ticket.0), Item::Bytes(&group.0), Item::Bytes(&request.0)])
+    context_list(
+        context::ANSWER,
+        &[
+            Item::Bytes(&ticket.0),
+            Item::Bytes(&group.0),
+            Item::Bytes(&request.0),
+        ],
+    )
 }
 
 /// Plaintext of a request.

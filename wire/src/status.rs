@@ -142,7 +142,10 @@ pub struct SealedAnswer {
 
 /// HPKE info of an answer: it names the sealed query.
 pub fn answer_info(sealed_query: &[u8]) -> Vec<u8> {
-    context_list(context::ANSWER_SEAL, &[Item::Bytes(&sha256(sealed_query).0)])
+    context_list(
+        context::ANSWER_SEAL,
+        &[Item::Bytes(&sha256(sealed_query).0)],
+    )
 }
 
 /// Plaintext of an answer.

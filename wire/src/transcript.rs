@@ -83,9 +83,17 @@ pub struct ChallengePlain<'a> {
 }
 
 /// Input of the reply: `HMAC-SHA-256(secret, this)`. Never the opened bytes (T-65).
-pub fn challenge_reply_input(transcript: &[u8], recipient: &RecipientId, challenge: &[u8]) -> Vec<u8> {
+pub fn challenge_reply_input(
+    transcript: &[u8],
+    recipient: &RecipientId,
+    challenge: &[u8],
+) -> Vec<u8> {
     context_list(
         context::CHALLENGE_REPLY,
-        &[Item::Bytes(transcript), Item::Bytes(&recipient.0), Item::Bytes(&sha256(challenge).0)],
+        &[
+            Item::Bytes(transcript),
+            Item::Bytes(&recipient.0),
+            Item::Bytes(&sha256(challenge).0),
+        ],
     )
 }

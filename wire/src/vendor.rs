@@ -55,14 +55,20 @@ pub struct Provider {
 impl VendorStatement {
     /// Whether Evidence made at `evidence_s` with `measurement` is that of a good image.
     pub fn accepts(&self, measurement: &Measurement, evidence_s: u64) -> bool {
-        let named = self.images.iter().filter(|image| image.measurement == *measurement);
+        let named = self
+            .images
+            .iter()
+            .filter(|image| image.measurement == *measurement);
         let mut named = named.peekable();
-        named.peek().is_some() && named.all(|image| image.until_s.is_none_or(|until| evidence_s < until))
+        named.peek().is_some()
+            && named.all(|image| image.until_s.is_none_or(|until| evidence_s < until))
     }
 
     /// Whether `key` is a provider key that the table names.
     pub fn names_provider_key(&self, key: &RecipientId) -> bool {
-        self.providers.iter().any(|provider| provider.keys.contains(key))
+        self.providers
+            .iter()
+            .any(|provider| provider.keys.contains(key))
     }
 }
 
@@ -70,11 +76,26 @@ impl VendorStatement {
 mod tests {
     use super::*;
 
-    const GOOD: Measurement = Measurement { pcr0: [1; 48], pcr1: [2; 48], pcr2: [3; 48] };
+    const GOOD: Measurement = Measurement {
+        pcr0: [1; 48],
+        pcr1: [2; 48],
+        pcr2: [3; 48],
+    };
 
     fn statement(until_s: Option<u64>) -> VendorStatement {
-        let images = vec![Image { measurement: GOOD, until_s, epoch: 1 }];
-        VendorStatement { version: 1, sequence: 1, issued_s: 0, not_after_s: 1, images, providers: vec![] }
+        let images = vec![Image {
+            measurement: GOOD,
+            until_s,
+            epoch: 1,
+        }];
+        VendorStatement {
+            version: 1,
+            sequence: 1,
+            issued_s: 0,
+            not_after_s: 1,
+            images,
+            providers: vec![],
+        }
     }
 
     #[test]
@@ -83,6 +104,12 @@ mod tests {
         assert!(statement(Some(1_001)).accepts(&GOOD, 1_000));
         assert!(!statement(Some(1_000)).accepts(&GOOD, 1_000));
         assert!(!statement(Some(0)).accepts(&GOOD, 0));
-        assert!(!statement(None).accepts(&Measurement { pcr2: [4; 48], ..GOOD }, 1_000));
+        assert!(!statement(None).accepts(
+            &Measurement {
+                pcr2: [4; 48],
+                ..GOOD
+            },
+            1_000
+        ));
     }
 }

@@ -96,7 +96,12 @@ fn t60_the_valid_encodings_read_back_bit_for_bit() {
     let valid = formats().valid;
     assert!(valid.len() >= 60);
     for message in valid {
-        assert_eq!(message.read().as_ref(), Ok(&message.hex), "{}", message.named());
+        assert_eq!(
+            message.read().as_ref(),
+            Ok(&message.hex),
+            "{}",
+            message.named()
+        );
     }
 }
 
@@ -217,7 +222,11 @@ fn lists_are_encoded_and_hashed_as_recorded() {
             _ => encoded,
         };
         // A handle is its hash cut to 16 bytes.
-        assert!(full.starts_with(&list.output) && list.output.len() >= 16, "{}", list.function);
+        assert!(
+            full.starts_with(&list.output) && list.output.len() >= 16,
+            "{}",
+            list.function
+        );
     }
     for entry in &file.to_be_signed {
         let bytes = CoseSign1::to_be_signed(entry.algorithm, &entry.context, &entry.payload);
@@ -260,9 +269,17 @@ fn padding_is_as_recorded() {
     let step = |case: &Value| usize::try_from(case["step"].as_u64().unwrap()).unwrap();
     for case in file["valid"].as_array().unwrap() {
         assert_eq!(pad(bytes(case, "plain"), step(case)), bytes(case, "padded"));
-        assert_eq!(unpad(&bytes(case, "padded"), step(case)), Some(&bytes(case, "plain")[..]));
+        assert_eq!(
+            unpad(&bytes(case, "padded"), step(case)),
+            Some(&bytes(case, "plain")[..])
+        );
     }
     for case in file["invalid"].as_array().unwrap() {
-        assert_eq!(unpad(&bytes(case, "padded"), step(case)), None, "{}", case["defect"]);
+        assert_eq!(
+            unpad(&bytes(case, "padded"), step(case)),
+            None,
+            "{}",
+            case["defect"]
+        );
     }
 }

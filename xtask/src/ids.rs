@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::bail;
 
 use crate::source::Source;
-use crate::tree;
+use crate::{threats, tree};
 
 /// Words of the same shape that are no ids.
 const NO_PREFIXES: &[&str] = &[
@@ -52,6 +52,7 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
         }
     }
     found.compare();
+    found.failures.extend(threats::unknown(root)?);
     println!(
         "{} checks in pages, {} in code, {} in tests",
         found.pages.len(),

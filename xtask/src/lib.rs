@@ -12,6 +12,7 @@ mod links;
 mod mutants;
 mod pages;
 mod source;
+mod threats;
 mod tree;
 mod vectors;
 

@@ -32,6 +32,8 @@ pub struct Options {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rows {
+    /// Threats that must have a row.
+    required: Vec<String>,
     row: Vec<Row>,
 }
 
@@ -51,6 +53,21 @@ struct Row {
     replace: String,
     /// Arguments of `cargo test`.
     test: String,
+    /// What else has to go, where two defences stand behind one another.
+    #[serde(default)]
+    also: Vec<Edit>,
+}
+
+/// One more place of a mutation.
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
+struct Edit {
+    /// File, from the root.
+    file: String,
+    /// Exact text; occurs once.
+    find: String,
+    /// What stands there instead.
+    replace: String,
 }
 
 /// What a mutation did to the tests.
@@ -68,11 +85,12 @@ enum Verdict {
 /// Applies the rows one after the other and prints the table; fails if one stays green.
 pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
     let rows: Rows = toml::from_str(&tree::read(&root.join("xtask/mutants.toml"))?)?;
+    let missing = rows.missing();
     let wanted = |row: &&Row| options.row.is_empty() || options.row.contains(&row.id);
     let rows: Vec<Row> = rows.row.iter().filter(wanted).cloned().collect();
     ensure!(!rows.is_empty(), "no such row");
     for row in &rows {
-        row.mutate(&tree::read(&root.join(&row.file))?)?;
+        row.mutated(root)?;
     }
     if options.list {
         rows.iter()
@@ -80,7 +98,11 @@ pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
         return Ok(());
     }
     let copy = Copy::fresh(root)?;
-    let mut failures = Vec::new();
+    let mut failures: Vec<_> = missing
+        .iter()
+        .filter(|_| options.row.is_empty())
+        .map(|id| format!("{id}: no row"))
+        .collect();
     for row in &rows {
         let begun = Instant::now();
         let verdict = copy.apply(row)?;
@@ -112,18 +134,48 @@ pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
+impl Rows {
+    /// Required threats without a row.
+    fn missing(&self) -> Vec<String> {
+        let has_row = |id: &&String| self.row.iter().any(|row| row.id == **id);
+        self.required
+            .iter()
+            .filter(|id| !has_row(id))
+            .cloned()
+            .collect()
+    }
+}
+
 impl Row {
-    /// The file's text with the mutation.
-    fn mutate(&self, text: &str) -> anyhow::Result<String> {
-        let count = text.matches(&self.find).count();
-        ensure!(
-            count == 1,
-            "{}: the text to replace occurs {count} times in {}",
-            self.id,
-            self.file
-        );
-        ensure!(self.find != self.replace, "{}: nothing is changed", self.id);
-        Ok(text.replacen(&self.find, &self.replace, 1))
+    /// The files of this row with the mutation, and as they are.
+    fn mutated(&self, root: &Path) -> anyhow::Result<Vec<(String, String, String)>> {
+        let first = Edit {
+            file: self.file.clone(),
+            find: self.find.clone(),
+            replace: self.replace.clone(),
+        };
+        let mut files: Vec<(String, String, String)> = Vec::new();
+        for edit in std::iter::once(&first).chain(&self.also) {
+            let at = match files.iter().position(|(file, ..)| *file == edit.file) {
+                Some(at) => at,
+                None => {
+                    let original = tree::read(&root.join(&edit.file))?;
+                    files.push((edit.file.clone(), original.clone(), original));
+                    files.len() - 1
+                }
+            };
+            let text = &mut files[at].2;
+            let count = text.matches(&edit.find).count();
+            ensure!(
+                count == 1,
+                "{}: the text to replace occurs {count} times in {}",
+                self.id,
+                edit.file
+            );
+            ensure!(edit.find != edit.replace, "{}: nothing is changed", self.id);
+            *text = text.replacen(&edit.find, &edit.replace, 1);
+        }
+        Ok(files)
     }
 }
 
@@ -174,11 +226,14 @@ impl Copy {
 
     /// Mutates, tests, restores.
     fn apply(&self, row: &Row) -> anyhow::Result<Verdict> {
-        let file = self.tree.join(&row.file);
-        let original = tree::read(&file)?;
-        replace(&file, row.mutate(&original)?.as_bytes())?;
+        let files = row.mutated(&self.tree)?;
+        for (file, _, mutated) in &files {
+            replace(&self.tree.join(file), mutated.as_bytes())?;
+        }
         let output = self.test(&row.test);
-        replace(&file, original.as_bytes())?;
+        for (file, original, _) in &files {
+            replace(&self.tree.join(file), original.as_bytes())?;
+        }
         Ok(judge(&output?))
     }
 

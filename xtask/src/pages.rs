@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use cofferdam_wire::Code;
 
-use crate::tree;
+use crate::{threats, tree};
 
 /// Write or check.
 #[derive(clap::Args)]
@@ -23,6 +23,7 @@ const TABLES: &[(&str, &str)] = &[
     ("docs/protocol/encoding.md", "limits"),
     ("docs/protocol/encoding.md", "contexts"),
     ("docs/protocol/frames.md", "messages"),
+    (threats::PAGE, "tests"),
 ];
 
 /// Writes the tables or compares them.
@@ -106,6 +107,7 @@ fn table(root: &Path, name: &str) -> anyhow::Result<String> {
                 }
             }
         }
+        "tests" => table = threats::table(root)?,
         _ => {
             table.push_str("| type | name | body |\n|---|---|---|\n");
             for (doc, code) in documented(&source("link.rs")?) {

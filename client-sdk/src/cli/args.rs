@@ -346,8 +346,17 @@ pub(super) struct Register {
     pub(super) group: cofferdam_wire::id::GroupId,
 }
 
-fn named<T: Copy + std::fmt::Display>(text: &str, all: &[T], found: Option<T>) -> Result<T, String> {
-    let names = || all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+fn named<T: Copy + std::fmt::Display>(
+    text: &str,
+    all: &[T],
+    found: Option<T>,
+) -> Result<T, String> {
+    let names = || {
+        all.iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     found.ok_or_else(|| format!("\"{text}\" is none of: {}", names()))
 }
 
@@ -369,18 +378,24 @@ fn action(text: &str) -> Result<Action, String> {
 
 fn suite(text: &str) -> Result<cofferdam_wire::kind::Suite, String> {
     let suites = cofferdam_wire::kind::Suite::ALL;
-    let found = suites.iter().copied().find(|suite| suite.number().to_string() == text);
+    let found = suites
+        .iter()
+        .copied()
+        .find(|suite| suite.number().to_string() == text);
     found.ok_or_else(|| "a suite is 1 or 2".to_owned())
 }
 
 fn handle(text: &str) -> Result<cofferdam_wire::id::Handle, String> {
-    cofferdam_wire::id::Handle::from_hex(text).ok_or_else(|| "a handle has 32 hexadecimal digits".to_owned())
+    cofferdam_wire::id::Handle::from_hex(text)
+        .ok_or_else(|| "a handle has 32 hexadecimal digits".to_owned())
 }
 
 fn digest(text: &str) -> Result<cofferdam_wire::id::Digest, String> {
-    cofferdam_wire::id::Digest::from_hex(text).ok_or_else(|| "a hash has 64 hexadecimal digits".to_owned())
+    cofferdam_wire::id::Digest::from_hex(text)
+        .ok_or_else(|| "a hash has 64 hexadecimal digits".to_owned())
 }
 
 fn group(text: &str) -> Result<cofferdam_wire::id::GroupId, String> {
-    cofferdam_wire::id::GroupId::from_hex(text).ok_or_else(|| "a group id has 64 hexadecimal digits".to_owned())
+    cofferdam_wire::id::GroupId::from_hex(text)
+        .ok_or_else(|| "a group id has 64 hexadecimal digits".to_owned())
 }

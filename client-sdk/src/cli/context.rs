@@ -54,8 +54,12 @@ impl Context {
     /// `~/.coffer`.
     pub(super) fn home() -> Result<PathBuf, Failure> {
         let home = std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
-        home.map(|home| home.join(".coffer"))
-            .ok_or_else(|| Failure::new("config", "there is no home directory; name a configuration with --config FILE"))
+        home.map(|home| home.join(".coffer")).ok_or_else(|| {
+            Failure::new(
+                "config",
+                "there is no home directory; name a configuration with --config FILE",
+            )
+        })
     }
 
     pub(super) fn config(&self) -> Result<Config, Failure> {
@@ -71,7 +75,12 @@ impl Context {
         if let Some(path) = &self.global.trust {
             return Ok(path.clone());
         }
-        let missing = || Failure::new("config", "no trust file is known; set `trust` in the configuration or give --trust FILE");
+        let missing = || {
+            Failure::new(
+                "config",
+                "no trust file is known; set `trust` in the configuration or give --trust FILE",
+            )
+        };
         self.config()?.trust.ok_or_else(missing)
     }
 
@@ -85,11 +94,19 @@ impl Context {
     }
 
     pub(super) fn verifier(&self) -> Result<Verifier, Failure> {
-        Ok(Verifier::new(self.trust()?, Known::in_directory(&self.config()?.state_dir)?))
+        Ok(Verifier::new(
+            self.trust()?,
+            Known::in_directory(&self.config()?.state_dir)?,
+        ))
     }
 
     pub(super) fn client(&self) -> Result<Client, Failure> {
-        let missing = || Failure::new("config", "no address of a provider is known; set `url` in the configuration or give --url URL");
+        let missing = || {
+            Failure::new(
+                "config",
+                "no address of a provider is known; set `url` in the configuration or give --url URL",
+            )
+        };
         let url = match &self.global.url {
             Some(url) => url.clone(),
             None => self.config()?.url.ok_or_else(missing)?,
@@ -116,15 +133,24 @@ impl Context {
         }
         let refused = |sentence: String| Failure::new("key-id", sentence);
         if id.len() < 4 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(refused(format!("\"{id}\" is not a key id; give its 64 hexadecimal digits, or the first 4 or more")));
+            return Err(refused(format!(
+                "\"{id}\" is not a key id; give its 64 hexadecimal digits, or the first 4 or more"
+            )));
         }
         let id = id.to_ascii_lowercase();
         let imports = self.store()?.list()?;
-        let mut matches = imports.iter().map(|import| import.sealed.key()).filter(|key| key.to_string().starts_with(&id));
+        let mut matches = imports
+            .iter()
+            .map(|import| import.sealed.key())
+            .filter(|key| key.to_string().starts_with(&id));
         match (matches.next(), matches.next()) {
             (Some(key), None) => Ok(key),
-            (None, _) => Err(refused(format!("no key of this machine begins with {id}; see: coffer key list"))),
-            _ => Err(refused(format!("several keys of this machine begin with {id}; give more digits"))),
+            (None, _) => Err(refused(format!(
+                "no key of this machine begins with {id}; see: coffer key list"
+            ))),
+            _ => Err(refused(format!(
+                "several keys of this machine begin with {id}; give more digits"
+            ))),
         }
     }
 
@@ -142,7 +168,9 @@ impl Context {
         if let Some(named) = named {
             return Ok(named.to_owned());
         }
-        let imported = self.imported(key)?.map(|import| import.sealed.partition().to_owned());
+        let imported = self
+            .imported(key)?
+            .map(|import| import.sealed.partition().to_owned());
         imported.ok_or_else(|| {
             Failure::new("partition", format!("this machine did not import the key {key}; name its partition with --partition P"))
         })
@@ -165,9 +193,18 @@ impl Context {
                     Some(path) => signing_key(path)?,
                     None => signing_key(&self.config()?.app_key)?,
                 };
-                (OwnedGrant::read(&files::read(file, INPUT)?)?.signed().clone(), app)
+                (
+                    OwnedGrant::read(&files::read(file, INPUT)?)?
+                        .signed()
+                        .clone(),
+                    app,
+                )
             }
-            None => (self.own_grant(key, actions, partition, &client, &verifier).await?, self.owner()?),
+            None => (
+                self.own_grant(key, actions, partition, &client, &verifier)
+                    .await?,
+                self.owner()?,
+            ),
         };
         Ok(Session::open(client, verifier, vec![grant], app).await?)
     }
@@ -204,7 +241,9 @@ impl Context {
         let mut services = self.config()?.revocation;
         if let Some(url) = url {
             let wanted = HttpsEndpoint::new(url, None)?.origin();
-            services.retain(|service| HttpsEndpoint::new(&service.url, None).is_ok_and(|found| found.origin() == wanted));
+            services.retain(|service| {
+                HttpsEndpoint::new(&service.url, None).is_ok_and(|found| found.origin() == wanted)
+            });
         }
         if services.is_empty() {
             let sentence = match url {
@@ -219,20 +258,33 @@ impl Context {
 
 /// The registrar's client of a service.
 pub(super) fn registrar(service: &ServiceConfig) -> Result<Service, Failure> {
-    let token = token(service.registrar_token_file.as_ref(), service, "registrar", "registrar_token_file")?;
+    let token = token(
+        service.registrar_token_file.as_ref(),
+        service,
+        "registrar",
+        "registrar_token_file",
+    )?;
     Ok(Service::new(&service.url, ca(service)?.as_deref(), token)?)
 }
 
 /// A client that looks only: either token does.
 pub(super) fn viewer(service: &ServiceConfig) -> Result<Service, Failure> {
-    let file = service.registrar_token_file.as_ref().or(service.admin_token_file.as_ref());
+    let file = service
+        .registrar_token_file
+        .as_ref()
+        .or(service.admin_token_file.as_ref());
     let token = token(file, service, "registrar", "registrar_token_file")?;
     Ok(Service::new(&service.url, ca(service)?.as_deref(), token)?)
 }
 
 /// The admin's client of a service.
 pub(super) fn switch(service: &ServiceConfig) -> Result<Switch, Failure> {
-    let token = token(service.admin_token_file.as_ref(), service, "admin", "admin_token_file")?;
+    let token = token(
+        service.admin_token_file.as_ref(),
+        service,
+        "admin",
+        "admin_token_file",
+    )?;
     Ok(Switch::new(&service.url, ca(service)?.as_deref(), token)?)
 }
 
@@ -265,7 +317,8 @@ pub(super) fn signing_key(path: &Path) -> Result<SigningKey, Failure> {
 
 fn read_text(path: &Path) -> Result<String, Failure> {
     let bytes = files::read(path, CERTIFICATE)?;
-    String::from_utf8(bytes).map_err(|_| Failure::new("file", format!("{} is not text", path.display())))
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::new("file", format!("{} is not text", path.display())))
 }
 
 /// A file to work on, or stdin for `-`.
@@ -274,10 +327,16 @@ pub(super) fn read_input(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
         return Ok(Zeroizing::new(files::read(path, INPUT)?));
     }
     let mut bytes = Zeroizing::new(Vec::new());
-    let read = std::io::stdin().lock().take(INPUT as u64 + 1).read_to_end(&mut bytes);
+    let read = std::io::stdin()
+        .lock()
+        .take(INPUT as u64 + 1)
+        .read_to_end(&mut bytes);
     read.map_err(|reason| FileError::new(Path::new("standard input"), "read", reason))?;
     if bytes.len() > INPUT {
-        return Err(Failure::new("file", format!("standard input holds more than {INPUT} bytes")));
+        return Err(Failure::new(
+            "file",
+            format!("standard input holds more than {INPUT} bytes"),
+        ));
     }
     Ok(bytes)
 }

@@ -13,15 +13,31 @@ use crate::files;
 use crate::session::now_s;
 
 pub(super) fn run(command: &EvidenceCommand) -> Result<Shown, Failure> {
-    let EvidenceCommand::Verify { file, at, root, allow_debug } = command;
-    let root = root.as_deref().map_or_else(|| Ok(aws_nitro_root()), read_root)?;
-    let debugging = if *allow_debug { Debugging::Allow } else { Debugging::Refuse };
-    let expected = Expected { debugging, ..Expected::default() };
+    let EvidenceCommand::Verify {
+        file,
+        at,
+        root,
+        allow_debug,
+    } = command;
+    let root = root
+        .as_deref()
+        .map_or_else(|| Ok(aws_nitro_root()), read_root)?;
+    let debugging = if *allow_debug {
+        Debugging::Allow
+    } else {
+        Debugging::Refuse
+    };
+    let expected = Expected {
+        debugging,
+        ..Expected::default()
+    };
     let at_s = at.map_or_else(now_s, Ok)?;
     // One byte more than allowed, so that the Verifier itself says what is too long.
     let document = files::read(file, MAX_DOCUMENT + 1)?;
-    let evidence = cofferdam_attestation::verify(&document, &root, at_s, &expected)
-        .map_err(|error| Failure::new("evidence-refused", format!("{}: {error}", file.display())))?;
+    let evidence =
+        cofferdam_attestation::verify(&document, &root, at_s, &expected).map_err(|error| {
+            Failure::new("evidence-refused", format!("{}: {error}", file.display()))
+        })?;
     let measurement = evidence.measurement();
     Ok(Shown::fields(json!({
         "verdict": if evidence.debug() { "valid, but of an enclave in DEBUG mode, which protects nothing" } else { "valid" },

@@ -25,7 +25,11 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(code: &str, sentence: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), number: None, sentence: sentence.into() }
+        Self {
+            code: code.to_owned(),
+            number: None,
+            sentence: sentence.into(),
+        }
     }
 
     fn of(code: Option<Code>, otherwise: &str, sentence: &dyn std::fmt::Display) -> Self {
@@ -103,12 +107,18 @@ impl From<ImportError> for Failure {
         match error {
             ImportError::Proof(error) => error.into(),
             ImportError::Refused(code) => Failure::of(Some(code), "", &error),
-            ImportError::Receipt { ref reason, .. } => Failure::new(reason.check(), error.to_string()),
+            ImportError::Receipt { ref reason, .. } => {
+                Failure::new(reason.check(), error.to_string())
+            }
             ImportError::Register { ref reason, .. }
             | ImportError::Send { ref reason, .. }
-            | ImportError::Activate { ref reason, .. } => Failure::of(reason.code(), "answer", &error),
+            | ImportError::Activate { ref reason, .. } => {
+                Failure::of(reason.code(), "answer", &error)
+            }
             ImportError::Possession(_) => Failure::new("possession", error.to_string()),
-            ImportError::Wrap(_) | ImportError::NoRegistrar(_) => Failure::new("order", error.to_string()),
+            ImportError::Wrap(_) | ImportError::NoRegistrar(_) => {
+                Failure::new("order", error.to_string())
+            }
             ImportError::Store(error) => error.into(),
         }
     }

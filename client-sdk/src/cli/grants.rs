@@ -25,7 +25,11 @@ pub(super) async fn run(context: &Context, command: GrantCommand) -> Result<Show
 }
 
 async fn create(context: &Context, options: &GrantCreate) -> Result<Shown, Failure> {
-    let keys = options.keys.iter().map(|id| context.key(id)).collect::<Result<Vec<_>, _>>()?;
+    let keys = options
+        .keys
+        .iter()
+        .map(|id| context.key(id))
+        .collect::<Result<Vec<_>, _>>()?;
     let not_before_s = options.not_before.map_or_else(now_s, Ok)?;
     let (group, partition) = place(context, &keys, options.partition.as_deref()).await?;
     for key in &keys {
@@ -63,30 +67,44 @@ async fn place(
 ) -> Result<(cofferdam_wire::id::GroupId, String), Failure> {
     let mut found: Option<(cofferdam_wire::id::GroupId, String)> = None;
     for key in keys {
-        let Some(import) = context.imported(key)? else { continue };
-        let here = (import.sealed.expected().group, import.sealed.partition().to_owned());
+        let Some(import) = context.imported(key)? else {
+            continue;
+        };
+        let here = (
+            import.sealed.expected().group,
+            import.sealed.partition().to_owned(),
+        );
         if found.as_ref().is_some_and(|other| *other != here) {
-            return Err(Failure::new("grant", "the keys are of several groups or partitions; make a grant for each"));
+            return Err(Failure::new(
+                "grant",
+                "the keys are of several groups or partitions; make a grant for each",
+            ));
         }
         found = Some(here);
     }
     match (found, partition) {
-        (Some((_, known)), Some(named)) if known != named => {
-            Err(Failure::new("grant", format!("the keys are in partition \"{known}\", not \"{named}\"")))
-        }
+        (Some((_, known)), Some(named)) if known != named => Err(Failure::new(
+            "grant",
+            format!("the keys are in partition \"{known}\", not \"{named}\""),
+        )),
         (Some(place), _) => Ok(place),
         (None, Some(named)) => Ok((context.proven().await?.group(), named.to_owned())),
-        (None, None) => {
-            Err(Failure::new("partition", "this machine imported none of these keys; name their partition with --partition P"))
-        }
+        (None, None) => Err(Failure::new(
+            "partition",
+            "this machine imported none of these keys; name their partition with --partition P",
+        )),
     }
 }
 
 /// A grant on a key that cannot be revoked is itself the only limit, so the enclave wants it short.
 fn check_lifetime(context: &Context, key: &KeyId, lifetime_s: u64) -> Result<(), Failure> {
-    let without_r = context.imported(key)?.is_some_and(|import| import.sealed.expected().lease.is_none());
+    let without_r = context
+        .imported(key)?
+        .is_some_and(|import| import.sealed.expected().lease.is_none());
     if without_r && lifetime_s > limits::GRANT_WITHOUT_R_MAX_S {
-        let sentence = format!("the key {key} has no revocation service, so a grant on it lasts at most 24 hours");
+        let sentence = format!(
+            "the key {key} has no revocation service, so a grant on it lasts at most 24 hours"
+        );
         return Err(Failure::new("out-of-range", sentence));
     }
     Ok(())

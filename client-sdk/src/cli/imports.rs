@@ -22,8 +22,9 @@ pub(super) async fn import(context: &Context, options: &Import) -> Result<Shown,
     let material = {
         check_format(options)?;
         let file = Zeroizing::new(files::read(&options.input, keyfile::MAX_FILE_LEN)?);
-        keyfile::parse(options.kind, &file)
-            .map_err(|error| Failure::new("key-file", format!("{}: {error}", options.input.display())))?
+        keyfile::parse(options.kind, &file).map_err(|error| {
+            Failure::new("key-file", format!("{}: {error}", options.input.display()))
+        })?
     };
     let (registrars, revocation) = services(context, options)?;
     let order = KeyOrder {
@@ -45,7 +46,9 @@ pub(super) async fn import(context: &Context, options: &Import) -> Result<Shown,
         progress: &note,
     };
     let owner = context.owner()?;
-    let confirmed = importer.import(&material, &order, Suites::both(options.suite), &owner).await?;
+    let confirmed = importer
+        .import(&material, &order, Suites::both(options.suite), &owner)
+        .await?;
     let stored = store.load(&confirmed.receipt().key)?;
     Ok(Shown::fields(facts(&stored, Some(confirmed.receipt()))))
 }
@@ -55,7 +58,10 @@ pub(super) async fn resume(context: &Context, id: Option<&str>) -> Result<Shown,
     let keys = match id {
         Some(id) => vec![context.key(id)?],
         None => {
-            let unfinished = store.list()?.into_iter().filter(|import| import.stage < Stage::Active);
+            let unfinished = store
+                .list()?
+                .into_iter()
+                .filter(|import| import.stage < Stage::Active);
             unfinished.map(|import| import.sealed.key()).collect()
         }
     };
@@ -77,7 +83,11 @@ pub(super) async fn resume(context: &Context, id: Option<&str>) -> Result<Shown,
         let confirmed = importer.finish(key).await?;
         rows.push(facts(&store.load(&key)?, Some(confirmed.receipt())));
     }
-    Ok(Shown::rows(rows, &["key", "label", "kind", "use", "state"], "No import was interrupted."))
+    Ok(Shown::rows(
+        rows,
+        &["key", "label", "kind", "use", "state"],
+        "No import was interrupted.",
+    ))
 }
 
 /// What is known of an import, for people and programs.
@@ -111,20 +121,35 @@ pub(super) fn facts(import: &StoredImport, receipt: Option<&Receipt>) -> Value {
 }
 
 fn pem(cose_key: &[u8]) -> Option<String> {
-    PublicKey::from_cose(cose_key).ok().map(|key| key.to_spki_pem())
+    PublicKey::from_cose(cose_key)
+        .ok()
+        .map(|key| key.to_spki_pem())
 }
 
 fn check_format(options: &Import) -> Result<(), Failure> {
-    let natural = if options.kind.is_asymmetric() { Format::Pem } else { Format::Raw };
+    let natural = if options.kind.is_asymmetric() {
+        Format::Pem
+    } else {
+        Format::Raw
+    };
     if options.format.is_none_or(|format| format == natural) {
         return Ok(());
     }
     let form = if natural == Format::Pem { "pem" } else { "raw" };
-    Err(Failure::new("key-file", format!("a key of kind {} comes as {form}; leave --format out, or give another --kind", options.kind)))
+    Err(Failure::new(
+        "key-file",
+        format!(
+            "a key of kind {} comes as {form}; leave --format out, or give another --kind",
+            options.kind
+        ),
+    ))
 }
 
 /// The services that the key will name, with a registrar's client for each.
-fn services(context: &Context, options: &Import) -> Result<(Vec<Service>, Option<RevocationOrder>), Failure> {
+fn services(
+    context: &Context,
+    options: &Import,
+) -> Result<(Vec<Service>, Option<RevocationOrder>), Failure> {
     if options.no_revocation {
         return Ok((Vec::new(), None));
     }
@@ -132,8 +157,13 @@ fn services(context: &Context, options: &Import) -> Result<(Vec<Service>, Option
     let mut services = Vec::new();
     for url in &options.revocation {
         for service in context.services(Some(url))? {
-            let status_root = service.root().expect("invariant: a configuration with a bad root is refused when it is read");
-            services.push(ServiceOrder { host: HttpsEndpoint::new(&service.url, None)?.host(), status_root });
+            let status_root = service
+                .root()
+                .expect("invariant: a configuration with a bad root is refused when it is read");
+            services.push(ServiceOrder {
+                host: HttpsEndpoint::new(&service.url, None)?.host(),
+                status_root,
+            });
             clients.push(context::registrar(&service)?);
         }
     }

@@ -38,12 +38,22 @@ pub(super) fn init(context: &Context, options: &Init) -> Result<Shown, Failure> 
     let at = |name: &str| directory.join(name);
     for name in ["owner.pem", "app.pem", "coffer.toml"] {
         if at(name).exists() {
-            let sentence = format!("{} is there already, and nothing is overwritten; choose another directory with --dir", at(name).display());
+            let sentence = format!(
+                "{} is there already, and nothing is overwritten; choose another directory with --dir",
+                at(name).display()
+            );
             return Err(Failure::new("exists", sentence));
         }
     }
-    let trust = context.global().trust.as_deref().map(std::path::absolute).transpose();
-    let trust = trust.map_err(|error| Failure::new("trust-file", format!("the path of the trust file: {error}")))?;
+    let trust = context
+        .global()
+        .trust
+        .as_deref()
+        .map(std::path::absolute)
+        .transpose();
+    let trust = trust.map_err(|error| {
+        Failure::new("trust-file", format!("the path of the trust file: {error}"))
+    })?;
     let config = Config {
         url: context.global().url.clone(),
         trust,
@@ -76,7 +86,8 @@ pub(super) fn init(context: &Context, options: &Init) -> Result<Shown, Failure> 
 fn make_key(private: &Path, public: &Path) -> Result<SigningKey, Failure> {
     let key = SigningKey::generate(SignatureKind::Ed25519);
     files::create(private, key.to_pkcs8_pem().as_bytes())?;
-    let half = PublicKey::from_signer(&key.public()).expect("invariant: a generated key has a valid public half");
+    let half = PublicKey::from_signer(&key.public())
+        .expect("invariant: a generated key has a valid public half");
     files::replace(public, half.to_spki_pem().as_bytes())?;
     Ok(key)
 }

@@ -19,7 +19,15 @@ use crate::import::StoredImport;
 use crate::receipt::VerifiedReceipt;
 use crate::session::now_s;
 
-const COLUMNS: [&str; 7] = ["key", "label", "partition", "kind", "use", "state", "provider"];
+const COLUMNS: [&str; 7] = [
+    "key",
+    "label",
+    "partition",
+    "kind",
+    "use",
+    "state",
+    "provider",
+];
 
 pub(super) async fn run(context: &Context, command: KeyCommand) -> Result<Shown, Failure> {
     match command {
@@ -47,7 +55,10 @@ async fn list(context: &Context, local: bool) -> Result<Shown, Failure> {
         .iter()
         .map(|import| {
             let mut row = imports::facts(import, None);
-            let at_provider = listed.iter().flatten().find(|verified| verified.receipt().key == import.sealed.key());
+            let at_provider = listed
+                .iter()
+                .flatten()
+                .find(|verified| verified.receipt().key == import.sealed.key());
             row["provider"] = match at_provider {
                 _ if local => Value::Null,
                 None => "not listed".into(),
@@ -67,7 +78,11 @@ async fn list(context: &Context, local: bool) -> Result<Shown, Failure> {
             Err(error) => rows.push(json!({ "provider": error.to_string() })),
         }
     }
-    Ok(Shown::rows(rows, &COLUMNS, "There are no keys. Import one with: coffer key import --help"))
+    Ok(Shown::rows(
+        rows,
+        &COLUMNS,
+        "There are no keys. Import one with: coffer key import --help",
+    ))
 }
 
 /// A key of this owner that another machine imported.
@@ -89,7 +104,15 @@ fn foreign(verified: &VerifiedReceipt) -> Value {
 
 async fn show(context: &Context, key: &KeyId) -> Result<Shown, Failure> {
     let id = context.key(&key.id)?;
-    let session = context.session(&id, &[Action::Describe], key.partition.as_deref(), None, None).await?;
+    let session = context
+        .session(
+            &id,
+            &[Action::Describe],
+            key.partition.as_deref(),
+            None,
+            None,
+        )
+        .await?;
     let description = session.describe(id).await?;
     let mut facts = match context.imported(&id)? {
         Some(import) => imports::facts(&import, None),
@@ -131,19 +154,36 @@ fn merge(into: &mut Value, from: Value) {
 async fn public(context: &Context, key: &KeyId) -> Result<Shown, Failure> {
     let id = context.key(&key.id)?;
     let imported = context.imported(&id)?;
-    let public = match imported.as_ref().and_then(|import| import.sealed.expected().public_key.as_deref()) {
+    let public = match imported
+        .as_ref()
+        .and_then(|import| import.sealed.expected().public_key.as_deref())
+    {
         Some(cose_key) => PublicKey::from_cose(cose_key)
             .map_err(|_| Failure::new("state", "the public key in the saved import is damaged"))?,
         None if imported.is_some() => {
-            return Err(Failure::new("key-id", format!("the key {id} is symmetric and has no public half")));
+            return Err(Failure::new(
+                "key-id",
+                format!("the key {id} is symmetric and has no public half"),
+            ));
         }
         None => {
-            let session = context.session(&id, &[Action::PublicKey], key.partition.as_deref(), None, None).await?;
+            let session = context
+                .session(
+                    &id,
+                    &[Action::PublicKey],
+                    key.partition.as_deref(),
+                    None,
+                    None,
+                )
+                .await?;
             session.public_key(id).await?
         }
     };
     let pem = public.to_spki_pem();
-    Ok(Shown::new(json!({ "key": id.to_string(), "public_key": pem }), pem))
+    Ok(Shown::new(
+        json!({ "key": id.to_string(), "public_key": pem }),
+        pem,
+    ))
 }
 
 async fn destroy(context: &Context, key: &KeyId, yes: bool) -> Result<Shown, Failure> {
@@ -155,7 +195,15 @@ async fn destroy(context: &Context, key: &KeyId, yes: bool) -> Result<Shown, Fai
         None => Vec::new(),
     };
     progress(context.is_quiet(), "erasing the key at the provider ...");
-    let session = context.session(&id, &[Action::Destroy], key.partition.as_deref(), None, None).await?;
+    let session = context
+        .session(
+            &id,
+            &[Action::Destroy],
+            key.partition.as_deref(),
+            None,
+            None,
+        )
+        .await?;
     let is_final = match session.destroy(id).await {
         Ok(is_final) => is_final,
         // The enclave has seen the signed "revoked" already; there is nothing left to erase.
@@ -167,21 +215,40 @@ async fn destroy(context: &Context, key: &KeyId, yes: bool) -> Result<Shown, Fai
     }
     let note = match (is_final, revoked.is_empty()) {
         (true, _) => "the key is gone for ever",
-        (false, false) => "revoked for ever; the enclave erased it and has not yet seen the signed revocation, which it will before any use",
-        (false, true) => "erased; without a revocation service an old disk of the provider can bring it back until its hard end",
+        (false, false) => {
+            "revoked for ever; the enclave erased it and has not yet seen the signed revocation, which it will before any use"
+        }
+        (false, true) => {
+            "erased; without a revocation service an old disk of the provider can bring it back until its hard end"
+        }
     };
-    Ok(Shown::fields(json!({ "key": id.to_string(), "final": is_final, "revoked_at": revoked, "note": note })))
+    Ok(Shown::fields(
+        json!({ "key": id.to_string(), "final": is_final, "revoked_at": revoked, "note": note }),
+    ))
 }
 
-async fn revoke_everywhere(context: &Context, import: &StoredImport) -> Result<Vec<String>, Failure> {
+async fn revoke_everywhere(
+    context: &Context,
+    import: &StoredImport,
+) -> Result<Vec<String>, Failure> {
     let mut revoked = Vec::new();
     for named in import.sealed.services() {
         let mut configured = context.config()?.revocation.into_iter();
-        let service = configured.find(|service| context::host(service).is_ok_and(|host| host == named.host));
+        let service =
+            configured.find(|service| context::host(service).is_ok_and(|host| host == named.host));
         let service = service.ok_or_else(|| {
-            Failure::new("config", format!("the key is revoked at {}, which is not in the configuration", named.host))
+            Failure::new(
+                "config",
+                format!(
+                    "the key is revoked at {}, which is not in the configuration",
+                    named.host
+                ),
+            )
         })?;
-        progress(context.is_quiet(), &format!("revoking at {} ...", named.host));
+        progress(
+            context.is_quiet(),
+            &format!("revoking at {} ...", named.host),
+        );
         context::switch(&service)?.revoke(&named.handle).await?;
         revoked.push(named.host.clone());
     }

@@ -41,7 +41,12 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode 
     let done = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::new("system", format!("the asynchronous runtime cannot start: {error}")))
+        .map_err(|error| {
+            Failure::new(
+                "system",
+                format!("the asynchronous runtime cannot start: {error}"),
+            )
+        })
         .and_then(|runtime| runtime.block_on(obey(coffer)));
     match done {
         Ok(shown) => {
@@ -71,7 +76,12 @@ async fn obey(coffer: Coffer) -> Result<Shown, Failure> {
         Command::Evidence(command) => evidence::run(&command),
         Command::Revocation(command) => revocation::run(&context, command).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Coffer::command(), "coffer", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Coffer::command(),
+                "coffer",
+                &mut std::io::stdout(),
+            );
             Ok(Shown::nothing())
         }
     }

@@ -25,13 +25,23 @@ pub(super) async fn sign(context: &Context, options: &Operation) -> Result<Shown
 }
 
 pub(super) async fn verify(context: &Context, options: &Operation) -> Result<Shown, Failure> {
-    let missing = || Failure::new("usage", "give the signature or MAC to verify with --signature FILE");
+    let missing = || {
+        Failure::new(
+            "usage",
+            "give the signature or MAC to verify with --signature FILE",
+        )
+    };
     let signature = read_input(options.signature.as_deref().ok_or_else(missing)?)?.to_vec();
-    let is_mac = matches!(options.alg, Algorithm::HmacSha256 | Algorithm::HmacSha384 | Algorithm::HmacSha512);
+    let is_mac = matches!(
+        options.alg,
+        Algorithm::HmacSha256 | Algorithm::HmacSha384 | Algorithm::HmacSha512
+    );
     let verdict = if is_mac {
         let data = read_input(&options.input)?.to_vec();
         let (key, session) = open(context, options, Action::Verify).await?;
-        session.verify_mac(key, options.alg, data, signature).await?
+        session
+            .verify_mac(key, options.alg, data, signature)
+            .await?
     } else {
         let input = to_be_signed(options)?;
         let (key, session) = open(context, options, Action::Verify).await?;
@@ -40,28 +50,44 @@ pub(super) async fn verify(context: &Context, options: &Operation) -> Result<Sho
     if verdict {
         Ok(Shown::new(json!({ "valid": true }), "valid"))
     } else {
-        Err(Failure::new("invalid", "the signature or MAC is not valid for this file, key and algorithm"))
+        Err(Failure::new(
+            "invalid",
+            "the signature or MAC is not valid for this file, key and algorithm",
+        ))
     }
 }
 
 pub(super) async fn encrypt(context: &Context, options: &Operation) -> Result<Shown, Failure> {
     let (aad, data) = (additional(options)?, read_input(&options.input)?);
     let (key, session) = open(context, options, Action::Encrypt).await?;
-    write_result(&options.out, &session.encrypt(key, options.alg, aad, data.to_vec()).await?)?;
+    write_result(
+        &options.out,
+        &session
+            .encrypt(key, options.alg, aad, data.to_vec())
+            .await?,
+    )?;
     Ok(Shown::nothing())
 }
 
 pub(super) async fn decrypt(context: &Context, options: &Operation) -> Result<Shown, Failure> {
     let (aad, data) = (additional(options)?, read_input(&options.input)?);
     let (key, session) = open(context, options, Action::Decrypt).await?;
-    write_result(&options.out, &session.decrypt(key, options.alg, aad, data.to_vec()).await?)?;
+    write_result(
+        &options.out,
+        &session
+            .decrypt(key, options.alg, aad, data.to_vec())
+            .await?,
+    )?;
     Ok(Shown::nothing())
 }
 
 pub(super) async fn mac(context: &Context, options: &Operation) -> Result<Shown, Failure> {
     let data = read_input(&options.input)?;
     let (key, session) = open(context, options, Action::Mac).await?;
-    write_result(&options.out, &session.mac(key, options.alg, data.to_vec()).await?)?;
+    write_result(
+        &options.out,
+        &session.mac(key, options.alg, data.to_vec()).await?,
+    )?;
     Ok(Shown::nothing())
 }
 
@@ -72,12 +98,22 @@ async fn open(
 ) -> Result<(KeyId, Session<Client>), Failure> {
     let key = context.key(&options.key)?;
     let (grant, app_key) = (options.grant.as_deref(), options.app_key.as_deref());
-    let session = context.session(&key, &[action], options.partition.as_deref(), grant, app_key).await?;
+    let session = context
+        .session(
+            &key,
+            &[action],
+            options.partition.as_deref(),
+            grant,
+            app_key,
+        )
+        .await?;
     Ok((key, session))
 }
 
 fn additional(options: &Operation) -> Result<Vec<u8>, Failure> {
-    options.aad.as_deref().map_or(Ok(Vec::new()), |path| read_input(path).map(|bytes| bytes.to_vec()))
+    options.aad.as_deref().map_or(Ok(Vec::new()), |path| {
+        read_input(path).map(|bytes| bytes.to_vec())
+    })
 }
 
 /// The file itself if one request carries it, else its digest; Ed25519 signs messages only.
@@ -92,7 +128,11 @@ fn to_be_signed(options: &Operation) -> Result<Input, Failure> {
         RsaPkcs1Sha384 | RsaPssSha384 | EcdsaSha384 => Sha384::digest(&*message).to_vec(),
         RsaPkcs1Sha512 | RsaPssSha512 | EcdsaSha512 => Sha512::digest(&*message).to_vec(),
         algorithm => {
-            let sentence = format!("{algorithm} takes at most {} bytes, and the file has {}", limits::OPERATION_DATA, message.len());
+            let sentence = format!(
+                "{algorithm} takes at most {} bytes, and the file has {}",
+                limits::OPERATION_DATA,
+                message.len()
+            );
             return Err(Failure::new("too-large", sentence));
         }
     };

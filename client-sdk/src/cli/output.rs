@@ -18,11 +18,17 @@ pub(super) struct Shown {
 impl Shown {
     /// Nothing, since the result went to a file or to stdout already.
     pub(super) fn nothing() -> Self {
-        Self { json: Value::Null, text: String::new() }
+        Self {
+            json: Value::Null,
+            text: String::new(),
+        }
     }
 
     pub(super) fn new(json: Value, text: impl Into<String>) -> Self {
-        Self { json, text: text.into() }
+        Self {
+            json,
+            text: text.into(),
+        }
     }
 
     /// The members of a JSON object as lines `name value`, in their order.
@@ -43,20 +49,32 @@ impl Shown {
             empty.to_owned()
         } else {
             let mut table = plain();
-            table.set_header(columns.iter().map(|column| column.replace('_', " ").to_uppercase()));
+            table.set_header(
+                columns
+                    .iter()
+                    .map(|column| column.replace('_', " ").to_uppercase()),
+            );
             for row in &rows {
                 table.add_row(columns.iter().map(|column| cell(&row[*column])));
             }
             table.to_string()
         };
-        Self { json: Value::Array(rows), text }
+        Self {
+            json: Value::Array(rows),
+            text,
+        }
     }
 
     pub(super) fn print(&self, json: bool) {
         let text = match (json, &self.json) {
             (true, Value::Null) => return,
             (true, value) => value.to_string(),
-            (false, _) => self.text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n"),
+            (false, _) => self
+                .text
+                .lines()
+                .map(str::trim_end)
+                .collect::<Vec<_>>()
+                .join("\n"),
         };
         if !text.is_empty() {
             // A reader that has seen enough and went away is no failure.
@@ -67,7 +85,9 @@ impl Shown {
 
 fn plain() -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
     table
 }
 
@@ -87,7 +107,10 @@ pub(super) fn write_result(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let failed = |reason| FileError::new(path, "written", reason);
     if path == Path::new("-") {
         let mut stdout = std::io::stdout().lock();
-        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(failed)?;
+        stdout
+            .write_all(bytes)
+            .and_then(|()| stdout.flush())
+            .map_err(failed)?;
     } else {
         std::fs::write(path, bytes).map_err(failed)?;
     }

@@ -12,7 +12,14 @@ use crate::crypto::secret::Secret32;
 use crate::files;
 use crate::revocation::{Registered, Registrar as _, Registration};
 
-const COLUMNS: [&str; 6] = ["handle", "service", "state", "grant_epoch", "changed", "key"];
+const COLUMNS: [&str; 6] = [
+    "handle",
+    "service",
+    "state",
+    "grant_epoch",
+    "changed",
+    "key",
+];
 
 #[derive(Clone, Copy)]
 enum Verb {
@@ -37,8 +44,15 @@ pub(super) async fn run(context: &Context, command: RevocationCommand) -> Result
 
 async fn register(context: &Context, options: &Register) -> Result<Shown, Failure> {
     let secret = zeroize::Zeroizing::new(files::read(&options.release_file, 64)?);
-    let release_secret = Secret32::from_slice(&secret)
-        .ok_or_else(|| Failure::new("file", format!("{} must hold exactly 32 bytes", options.release_file.display())))?;
+    let release_secret = Secret32::from_slice(&secret).ok_or_else(|| {
+        Failure::new(
+            "file",
+            format!(
+                "{} must hold exactly 32 bytes",
+                options.release_file.display()
+            ),
+        )
+    })?;
     let service = only(context, options.service.as_deref())?;
     let registration = Registration {
         host: context::host(&service)?,
@@ -48,7 +62,9 @@ async fn register(context: &Context, options: &Register) -> Result<Shown, Failur
         group: options.group,
         owner: context.owner()?.public(),
     };
-    context::registrar(&service)?.register(&registration).await?;
+    context::registrar(&service)?
+        .register(&registration)
+        .await?;
     Ok(Shown::fields(json!({
         "handle": options.handle.to_string(),
         "service": registration.host,
@@ -75,7 +91,11 @@ async fn turn(context: &Context, at: &At, verb: Verb) -> Result<Shown, Failure> 
     }
 }
 
-async fn turn_at(service: &ServiceConfig, handle: &Handle, verb: Verb) -> Result<Registered, Failure> {
+async fn turn_at(
+    service: &ServiceConfig,
+    handle: &Handle,
+    verb: Verb,
+) -> Result<Registered, Failure> {
     Ok(match verb {
         Verb::Activate => {
             let registrar = context::registrar(service)?;
@@ -95,9 +115,16 @@ async fn list(context: &Context, url: Option<&str>) -> Result<Shown, Failure> {
     for service in context.services(url)? {
         for registered in context::viewer(&service)?.list().await? {
             let named = |import: &&crate::import::StoredImport| {
-                import.sealed.services().iter().any(|named| named.handle.to_string() == registered.handle)
+                import
+                    .sealed
+                    .services()
+                    .iter()
+                    .any(|named| named.handle.to_string() == registered.handle)
             };
-            let key = imports.iter().find(named).map(|import| import.sealed.key().to_string());
+            let key = imports
+                .iter()
+                .find(named)
+                .map(|import| import.sealed.key().to_string());
             rows.push(row(&service, registered, key.into())?);
         }
     }
@@ -110,20 +137,33 @@ fn places(context: &Context, at: &At) -> Result<Vec<(ServiceConfig, Handle)>, Fa
         return Ok(vec![(only(context, at.service.as_deref())?, handle)]);
     }
     let key = context.key(&at.id)?;
-    let unknown = || Failure::new("key-id", format!("this machine did not import the key {key}; give its handle instead"));
+    let unknown = || {
+        Failure::new(
+            "key-id",
+            format!("this machine did not import the key {key}; give its handle instead"),
+        )
+    };
     let import = context.imported(&key)?.ok_or_else(unknown)?;
     if import.sealed.services().is_empty() {
-        return Err(Failure::new("key-id", format!("the key {key} has no revocation service; it ends at its hard end")));
+        return Err(Failure::new(
+            "key-id",
+            format!("the key {key} has no revocation service; it ends at its hard end"),
+        ));
     }
     let configured = context.services(at.service.as_deref())?;
     let mut places = Vec::new();
     for named in import.sealed.services() {
-        let service = configured.iter().find(|service| context::host(service).is_ok_and(|host| host == named.host));
+        let service = configured
+            .iter()
+            .find(|service| context::host(service).is_ok_and(|host| host == named.host));
         match service {
             Some(service) => places.push((service.clone(), named.handle)),
             None if at.service.is_some() => {}
             None => {
-                let sentence = format!("the key names {}, which is not in the configuration", named.host);
+                let sentence = format!(
+                    "the key names {}, which is not in the configuration",
+                    named.host
+                );
                 return Err(Failure::new("config", sentence));
             }
         }
@@ -136,7 +176,10 @@ fn only(context: &Context, url: Option<&str>) -> Result<ServiceConfig, Failure> 
     let mut services = context.services(url)?;
     match (services.pop(), services.is_empty()) {
         (Some(service), true) => Ok(service),
-        _ => Err(Failure::new("config", "several services are configured; name one with --service URL")),
+        _ => Err(Failure::new(
+            "config",
+            "several services are configured; name one with --service URL",
+        )),
     }
 }
 

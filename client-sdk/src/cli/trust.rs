@@ -17,8 +17,11 @@ pub(super) fn show(context: &Context) -> Result<Shown, Failure> {
         };
         images.iter().map(image).collect::<Vec<_>>()
     });
-    let suites: Vec<_> =
-        Suite::ALL.iter().filter(|suite| trust.admits(**suite)).map(|suite| suite.number()).collect();
+    let suites: Vec<_> = Suite::ALL
+        .iter()
+        .filter(|suite| trust.admits(**suite))
+        .map(|suite| suite.number())
+        .collect();
     Ok(Shown::fields(json!({
         "name": trust.name(),
         "attestation_root_sha256": hex::encode(trust.root().sha256()),
@@ -32,7 +35,10 @@ pub(super) fn show(context: &Context) -> Result<Shown, Failure> {
 }
 
 pub(super) async fn verify(context: &Context) -> Result<Shown, Failure> {
-    progress(context.is_quiet(), "asking for a proof and verifying it ...");
+    progress(
+        context.is_quiet(),
+        "asking for a proof and verifying it ...",
+    );
     let proven = context.proven().await?;
     let binding = proven.binding();
     let tee: Vec<_> = binding
@@ -40,7 +46,11 @@ pub(super) async fn verify(context: &Context) -> Result<Shown, Failure> {
         .iter()
         .map(|key| json!({ "suite": key.suite.number(), "until": show_time(key.not_after_s) }))
         .collect();
-    let providers: Vec<_> = proven.provider_keys().iter().map(|key| key.suite.number()).collect();
+    let providers: Vec<_> = proven
+        .provider_keys()
+        .iter()
+        .map(|key| key.suite.number())
+        .collect();
     Ok(Shown::fields(json!({
         "verdict": "every check passed (PRF-1 to PRF-17)",
         "group": proven.group().to_string(),

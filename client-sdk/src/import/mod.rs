@@ -7,8 +7,8 @@
 
 mod store;
 
-use cofferdam_wire::import::ReceiptBundle;
 use cofferdam_wire::id::KeyId;
+use cofferdam_wire::import::ReceiptBundle;
 use cofferdam_wire::{Code, cbor, limits};
 
 pub use store::{ImportStore, Stage, StoreError, StoredImport};
@@ -56,7 +56,9 @@ pub enum ImportError {
     #[error(transparent)]
     Wrap(#[from] WrapError),
     /// The key names a service that this machine has no credential for.
-    #[error("the key is to be revoked at {0}, and no such revocation service with a registrar token is configured")]
+    #[error(
+        "the key is to be revoked at {0}, and no such revocation service with a registrar token is configured"
+    )]
     NoRegistrar(String),
     /// Registering failed; nothing was saved or sent.
     #[error("the key could not be registered at {host}, so nothing was sent: {reason}")]
@@ -70,7 +72,9 @@ pub enum ImportError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Sending failed in a way that can be tried again with the same bytes.
-    #[error("the sealed import {key} was not confirmed: {reason}; try again with: coffer key resume {key}")]
+    #[error(
+        "the sealed import {key} was not confirmed: {reason}; try again with: coffer key resume {key}"
+    )]
     Send {
         /// The key.
         key: KeyId,
@@ -89,7 +93,9 @@ pub enum ImportError {
         reason: ReceiptError,
     },
     /// Activating failed; it can be tried again.
-    #[error("the key {key} is stored and confirmed, but {host} did not activate it: {reason}; try again with: coffer key resume {key}")]
+    #[error(
+        "the key {key} is stored and confirmed, but {host} did not activate it: {reason}; try again with: coffer key resume {key}"
+    )]
     Activate {
         /// The key.
         key: KeyId,
@@ -123,7 +129,10 @@ impl<P: Parent, R: Registrar> Importer<'_, P, R> {
         suites: Suites,
         owner: &SigningKey,
     ) -> Result<Confirmed, ImportError> {
-        let services = order.revocation.iter().flat_map(|revocation| &revocation.services);
+        let services = order
+            .revocation
+            .iter()
+            .flat_map(|revocation| &revocation.services);
         for service in services {
             self.registrar(&service.host)?;
         }
@@ -185,13 +194,19 @@ impl<P: Parent, R: Registrar> Importer<'_, P, R> {
                 return Err(ImportError::Send { key, reason });
             }
         };
-        let limit = limits::RECEIPT + limits::BINDING + limits::EVIDENCE + limits::VENDOR_STATEMENT + 64;
-        cbor::decode(&reply, limit)
-            .map_err(|_| ImportError::Receipt { key, reason: ReceiptError::Malformed("receipt bundle") })
+        let limit =
+            limits::RECEIPT + limits::BINDING + limits::EVIDENCE + limits::VENDOR_STATEMENT + 64;
+        cbor::decode(&reply, limit).map_err(|_| ImportError::Receipt {
+            key,
+            reason: ReceiptError::Malformed("receipt bundle"),
+        })
     }
 
     fn registrar(&self, host: &str) -> Result<&R, ImportError> {
-        let found = self.registrars.iter().find(|registrar| registrar.host() == host);
+        let found = self
+            .registrars
+            .iter()
+            .find(|registrar| registrar.host() == host);
         found.ok_or_else(|| ImportError::NoRegistrar(host.to_owned()))
     }
 }

@@ -90,7 +90,9 @@ impl ImportStore {
         let directory = self.of(key);
         let sealed = match files::read(&directory.join(SEALED), LIMIT) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(StoreError::Unknown(*key)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(StoreError::Unknown(*key));
+            }
             Err(error) => return Err(error.into()),
         };
         let damaged = |name: &str| StoreError::Damaged(directory.join(name).display().to_string());
@@ -112,7 +114,11 @@ impl ImportStore {
         } else {
             Stage::Confirmed
         };
-        Ok(StoredImport { sealed, receipt, stage })
+        Ok(StoredImport {
+            sealed,
+            receipt,
+            stage,
+        })
     }
 
     /// Every import here, by key id. A directory without a sealed import is what a crash left before anything was sent.
@@ -133,7 +139,10 @@ impl ImportStore {
 
     /// Keeps the receipt that confirmed the import.
     pub fn note_receipt(&self, key: &KeyId, receipt: &ReceiptBundle) -> Result<(), StoreError> {
-        Ok(files::replace(&self.of(key).join(RECEIPT), &cbor::encode(receipt))?)
+        Ok(files::replace(
+            &self.of(key).join(RECEIPT),
+            &cbor::encode(receipt),
+        )?)
     }
 
     /// Notes that every service has activated it.

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use std::future::Future;
 use zeroize::Zeroizing;
 
-pub use json::{RegistrationState, Registered};
+pub use json::{Registered, RegistrationState};
 
 use crate::crypto::secret::Secret32;
 use crate::transport::{CallError, ClientError, HttpsEndpoint};
@@ -47,7 +47,9 @@ pub struct Registration {
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// No file was named.
-    #[error("this needs the {role} token of {url}, and {field} is not set for that service in the configuration")]
+    #[error(
+        "this needs the {role} token of {url}, and {field} is not set for that service in the configuration"
+    )]
     NotConfigured {
         /// registrar or admin.
         role: &'static str,
@@ -78,9 +80,12 @@ pub struct BearerToken(Zeroizing<String>);
 impl BearerToken {
     /// The one line of a file. `role` is for messages.
     pub fn read(path: &std::path::Path, role: &'static str) -> Result<Self, TokenError> {
-        let bytes = crate::files::read(path, TOKEN).map_err(|reason| TokenError::Unreadable { role, reason })?;
+        let bytes = crate::files::read(path, TOKEN)
+            .map_err(|reason| TokenError::Unreadable { role, reason })?;
         let bytes = Zeroizing::new(bytes);
-        let text = std::str::from_utf8(&bytes).map_err(|_| TokenError::Form { role })?.trim();
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| TokenError::Form { role })?
+            .trim();
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(TokenError::Form { role });
         }
@@ -94,7 +99,10 @@ pub trait Registrar: Send + Sync {
     fn host(&self) -> String;
 
     /// Leaves a registration, pending. Identical content again succeeds.
-    fn register(&self, registration: &Registration) -> impl Future<Output = Result<(), CallError>> + Send;
+    fn register(
+        &self,
+        registration: &Registration,
+    ) -> impl Future<Output = Result<(), CallError>> + Send;
 
     /// Lets the service say "good" from now on. Again succeeds.
     fn activate(&self, handle: &Handle) -> impl Future<Output = Result<(), CallError>> + Send;
@@ -108,8 +116,15 @@ pub struct Service {
 
 impl Service {
     /// The service at `https://HOST[:PORT]`; `ca_pem` is a TLS root beside those of the system.
-    pub fn new(url: &str, ca_pem: Option<&str>, registrar: BearerToken) -> Result<Self, ClientError> {
-        Ok(Self { endpoint: HttpsEndpoint::new(url, ca_pem)?, registrar })
+    pub fn new(
+        url: &str,
+        ca_pem: Option<&str>,
+        registrar: BearerToken,
+    ) -> Result<Self, ClientError> {
+        Ok(Self {
+            endpoint: HttpsEndpoint::new(url, ca_pem)?,
+            registrar,
+        })
     }
 
     /// All registrations.
@@ -146,12 +161,20 @@ impl Registrar for Service {
             .post("/v1/registrations")
             .header(CONTENT_TYPE, "application/json")
             .body(body.as_bytes().to_vec());
-        self.endpoint.exchange(request.bearer_auth(&*self.registrar.0), REGISTRATION).await.map(|_| ())
+        self.endpoint
+            .exchange(request.bearer_auth(&*self.registrar.0), REGISTRATION)
+            .await
+            .map(|_| ())
     }
 
     async fn activate(&self, handle: &Handle) -> Result<(), CallError> {
-        let request = self.endpoint.post(&format!("/v1/registrations/{handle}/activate"));
-        self.endpoint.exchange(request.bearer_auth(&*self.registrar.0), REGISTRATION).await.map(|_| ())
+        let request = self
+            .endpoint
+            .post(&format!("/v1/registrations/{handle}/activate"));
+        self.endpoint
+            .exchange(request.bearer_auth(&*self.registrar.0), REGISTRATION)
+            .await
+            .map(|_| ())
     }
 }
 
@@ -164,7 +187,10 @@ pub struct Switch {
 impl Switch {
     /// The service at `https://HOST[:PORT]`.
     pub fn new(url: &str, ca_pem: Option<&str>, admin: BearerToken) -> Result<Self, ClientError> {
-        Ok(Self { endpoint: HttpsEndpoint::new(url, ca_pem)?, admin })
+        Ok(Self {
+            endpoint: HttpsEndpoint::new(url, ca_pem)?,
+            admin,
+        })
     }
 
     /// No enclave hears "good" until it is resumed.
@@ -183,14 +209,23 @@ impl Switch {
     }
 
     /// Raises the lowest grant epoch still accepted.
-    pub async fn raise_grant_epoch(&self, handle: &Handle, epoch: u64) -> Result<Registered, CallError> {
+    pub async fn raise_grant_epoch(
+        &self,
+        handle: &Handle,
+        epoch: u64,
+    ) -> Result<Registered, CallError> {
         let path = format!("/v1/registrations/{handle}/grant-epoch");
-        let request = self.endpoint.post(&path).json(&serde_json::json!({ "epoch": epoch }));
+        let request = self
+            .endpoint
+            .post(&path)
+            .json(&serde_json::json!({ "epoch": epoch }));
         answer(&self.endpoint, request, &self.admin, REGISTRATION).await
     }
 
     async fn turn(&self, handle: &Handle, verb: &str) -> Result<Registered, CallError> {
-        let request = self.endpoint.post(&format!("/v1/registrations/{handle}/{verb}"));
+        let request = self
+            .endpoint
+            .post(&format!("/v1/registrations/{handle}/{verb}"));
         answer(&self.endpoint, request, &self.admin, REGISTRATION).await
     }
 }
@@ -201,7 +236,11 @@ async fn answer<T: DeserializeOwned>(
     token: &BearerToken,
     limit: usize,
 ) -> Result<T, CallError> {
-    let body = endpoint.exchange(request.bearer_auth(&*token.0), limit).await?;
-    serde_json::from_slice(&body)
-        .map_err(|_| CallError::Answer { url: endpoint.origin(), what: "with a malformed registration".into() })
+    let body = endpoint
+        .exchange(request.bearer_auth(&*token.0), limit)
+        .await?;
+    serde_json::from_slice(&body).map_err(|_| CallError::Answer {
+        url: endpoint.origin(),
+        what: "with a malformed registration".into(),
+    })
 }

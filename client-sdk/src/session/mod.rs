@@ -40,7 +40,9 @@ pub enum SessionError {
     #[error("{} ({}, code {})", .0.sentence(), .0.slug(), .0.number())]
     Refused(Code),
     /// SES-1 or SES-2: what came back was not sealed by the enclave for this request.
-    #[error("{check}: the {what} was not made by the enclave for this request; somebody on the way exchanged it")]
+    #[error(
+        "{check}: the {what} was not made by the enclave for this request; somebody on the way exchanged it"
+    )]
     Foreign {
         /// SES-1 for an acceptance, SES-2 for an answer.
         check: &'static str,
@@ -48,7 +50,9 @@ pub enum SessionError {
         what: &'static str,
     },
     /// SES-3: the enclave answered something that this operation cannot give.
-    #[error("SES-3: the enclave's answer is not one to this operation; compare the versions of both sides")]
+    #[error(
+        "SES-3: the enclave's answer is not one to this operation; compare the versions of both sides"
+    )]
     Outcome,
     /// A number of grants that no session takes.
     #[error("a session takes 1 to 4 grants, and {0} were given")]
@@ -106,7 +110,14 @@ impl<P: Parent> Session<P> {
     ) -> Result<Self, SessionError> {
         let live = Live::open(&parent, &verifier, &grants, &app).await?;
         let current = tokio::sync::Mutex::new(Arc::new(live));
-        Ok(Self { parent, verifier, grants, app, patience: PATIENCE, current })
+        Ok(Self {
+            parent,
+            verifier,
+            grants,
+            app,
+            patience: PATIENCE,
+            current,
+        })
     }
 
     /// Lets operations take so long (at most 115 s), for example to wait for a lease.
@@ -149,7 +160,8 @@ impl<P: Parent> Session<P> {
         let mut current = self.current.lock().await;
         let same = refused.is_some_and(|refused| Arc::ptr_eq(refused, &current));
         if same || current.is_over() {
-            *current = Arc::new(Live::open(&self.parent, &self.verifier, &self.grants, &self.app).await?);
+            *current =
+                Arc::new(Live::open(&self.parent, &self.verifier, &self.grants, &self.app).await?);
         }
         Ok(Arc::clone(&current))
     }
@@ -166,7 +178,10 @@ impl Live {
         let opening = Opening::new(&proven, grants, app)?;
         let sent = Instant::now();
         let sealed = parent.open_session(opening.body().to_vec()).await?;
-        Ok(Self { opened: opening.accept(&sealed)?, sent })
+        Ok(Self {
+            opened: opening.accept(&sealed)?,
+            sent,
+        })
     }
 
     /// The enclave's time, or a little later: it accepted after the opening was sent.
@@ -189,5 +204,8 @@ pub async fn prove(parent: &impl Parent, verifier: &Verifier) -> Result<Proven, 
 
 /// This machine's clock, Unix seconds.
 pub(crate) fn now_s() -> Result<u64, SessionError> {
-    SystemTime::now().duration_since(UNIX_EPOCH).map(|time| time.as_secs()).map_err(|_| SessionError::Clock)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map(|time| time.as_secs())
+        .map_err(|_| SessionError::Clock)
 }

@@ -6,8 +6,9 @@
 use cofferdam_wire::id::{Digest, GroupId, RequestId};
 use cofferdam_wire::operation::Operation;
 use cofferdam_wire::session::{
-    Answer, Request, SealedRequest, SessionAccepted, SessionInfo, SessionOpen, SessionPlain, SignedGrant, accept_aad,
-    answer_aad, answer_key_exporter, grant_id, opening_signed, request_aad, request_key_exporter, ticket_hash,
+    Answer, Request, SealedRequest, SessionAccepted, SessionInfo, SessionOpen, SessionPlain,
+    SignedGrant, accept_aad, answer_aad, answer_key_exporter, grant_id, opening_signed,
+    request_aad, request_key_exporter, ticket_hash,
 };
 use cofferdam_wire::{cbor, context, limits};
 
@@ -44,7 +45,11 @@ pub struct SealedCall<'a> {
 
 impl Opening {
     /// Opens to the session key that the proof vouches for.
-    pub fn new(proven: &Proven, grants: &[SignedGrant], app: &SigningKey) -> Result<Self, SessionError> {
+    pub fn new(
+        proven: &Proven,
+        grants: &[SignedGrant],
+        app: &SigningKey,
+    ) -> Result<Self, SessionError> {
         if !(1..=limits::GRANTS_PER_SESSION).contains(&grants.len()) {
             return Err(SessionError::Grants(grants.len()));
         }
@@ -56,15 +61,32 @@ impl Opening {
             grants: grants.iter().map(|grant| grant_id(&grant.0)).collect(),
         };
         let hpke_info = info.hpke_info();
-        let (enc, sender) =
-            hpke::setup_sender(&binding.session.public, &hpke_info).map_err(SessionError::SessionKey)?;
-        let signature = app.sign1(context::SESSION_OPEN, opening_signed(&hpke_info, &enc)).to_bytes();
-        let plain = SessionPlain { app: app.public(), grants: grants.to_vec(), signature };
+        let (enc, sender) = hpke::setup_sender(&binding.session.public, &hpke_info)
+            .map_err(SessionError::SessionKey)?;
+        let signature = app
+            .sign1(context::SESSION_OPEN, opening_signed(&hpke_info, &enc))
+            .to_bytes();
+        let plain = SessionPlain {
+            app: app.public(),
+            grants: grants.to_vec(),
+            signature,
+        };
         let request_key = sender.export(&request_key_exporter());
         let answer_key = sender.export(&answer_key_exporter());
-        let ciphertext = sender.seal(b"", &cbor::encode(&plain)).map_err(SessionError::SessionKey)?;
-        let body = cbor::encode(&SessionOpen { info, enc, ciphertext });
-        Ok(Self { group: binding.group, body, request_key, answer_key })
+        let ciphertext = sender
+            .seal(b"", &cbor::encode(&plain))
+            .map_err(SessionError::SessionKey)?;
+        let body = cbor::encode(&SessionOpen {
+            info,
+            enc,
+            ciphertext,
+        });
+        Ok(Self {
+            group: binding.group,
+            body,
+            request_key,
+            answer_key,
+        })
     }
 
     /// Body of `POST /v1/sessions`.
@@ -75,12 +97,23 @@ impl Opening {
     /// SES-1: takes the sealed acceptance of exactly this opening, and of nothing else.
     pub fn accept(self, sealed: &[u8]) -> Result<Opened, SessionError> {
         let aad = accept_aad(&self.group, &self.body);
-        let plain = xaes::open_with_leading_nonce(&self.answer_key, &aad, sealed)
-            .map_err(|_| SessionError::Foreign { check: "SES-1", what: "acceptance" })?;
-        let accepted: SessionAccepted = cbor::decode(&plain, limits::TICKET + 64)
-            .map_err(|_| SessionError::Foreign { check: "SES-1", what: "acceptance" })?;
+        let plain =
+            xaes::open_with_leading_nonce(&self.answer_key, &aad, sealed).map_err(|_| {
+                SessionError::Foreign {
+                    check: "SES-1",
+                    what: "acceptance",
+                }
+            })?;
+        let accepted: SessionAccepted =
+            cbor::decode(&plain, limits::TICKET + 64).map_err(|_| SessionError::Foreign {
+                check: "SES-1",
+                what: "acceptance",
+            })?;
         if accepted.ticket.len() > limits::TICKET {
-            return Err(SessionError::Foreign { check: "SES-1", what: "acceptance" });
+            return Err(SessionError::Foreign {
+                check: "SES-1",
+                what: "acceptance",
+            });
         }
         Ok(Opened {
             group: self.group,
@@ -106,18 +139,37 @@ impl Opened {
     }
 
     /// Seals one request under a new id.
-    pub fn seal(&self, operation: &Operation, deadline_ms: u64) -> Result<SealedCall<'_>, SessionError> {
-        let request =
-            Request { id: RequestId(random::array()), deadline_ms, operation: operation.clone() };
+    pub fn seal(
+        &self,
+        operation: &Operation,
+        deadline_ms: u64,
+    ) -> Result<SealedCall<'_>, SessionError> {
+        let request = Request {
+            id: RequestId(random::array()),
+            deadline_ms,
+            operation: operation.clone(),
+        };
         let plain = zeroize::Zeroizing::new(cbor::encode(&request));
         let aad = request_aad(&self.group, &self.ticket_hash);
-        let sealed = xaes::seal_with_random_nonce(&self.request_key, &aad, &plain)
-            .map_err(|_| SessionError::TooLarge { limit: limits::OPERATION_DATA })?;
-        let body = cbor::encode(&SealedRequest { ticket: self.ticket.clone(), sealed });
+        let sealed =
+            xaes::seal_with_random_nonce(&self.request_key, &aad, &plain).map_err(|_| {
+                SessionError::TooLarge {
+                    limit: limits::OPERATION_DATA,
+                }
+            })?;
+        let body = cbor::encode(&SealedRequest {
+            ticket: self.ticket.clone(),
+            sealed,
+        });
         if body.len() > limits::SEALED_REQUEST {
-            return Err(SessionError::TooLarge { limit: limits::OPERATION_DATA });
+            return Err(SessionError::TooLarge {
+                limit: limits::OPERATION_DATA,
+            });
         }
-        Ok(SealedCall { session: self, body })
+        Ok(SealedCall {
+            session: self,
+            body,
+        })
     }
 }
 
@@ -129,11 +181,14 @@ impl SealedCall<'_> {
 
     /// SES-2: opens the answer to this request, and to no other (T-25, T-26).
     pub fn open(&self, sealed: &[u8]) -> Result<Answer, SessionError> {
-        let foreign = || SessionError::Foreign { check: "SES-2", what: "answer" };
+        let foreign = || SessionError::Foreign {
+            check: "SES-2",
+            what: "answer",
+        };
         let session = self.session;
         let aad = answer_aad(&session.group, &session.ticket_hash, &self.body);
-        let plain =
-            xaes::open_with_leading_nonce(&session.answer_key, &aad, sealed).map_err(|_| foreign())?;
+        let plain = xaes::open_with_leading_nonce(&session.answer_key, &aad, sealed)
+            .map_err(|_| foreign())?;
         cbor::decode(&plain, limits::FRAME).map_err(|_| foreign())
     }
 }

@@ -12,8 +12,18 @@ use crate::transport::Parent;
 
 impl<P: Parent> Session<P> {
     /// Signs a message or digest; ECDSA as r || s.
-    pub async fn sign(&self, key: KeyId, algorithm: Algorithm, input: Input) -> Result<Vec<u8>, SessionError> {
-        self.bytes(&Operation::Sign { key, algorithm, input }).await
+    pub async fn sign(
+        &self,
+        key: KeyId,
+        algorithm: Algorithm,
+        input: Input,
+    ) -> Result<Vec<u8>, SessionError> {
+        self.bytes(&Operation::Sign {
+            key,
+            algorithm,
+            input,
+        })
+        .await
     }
 
     /// Whether a signature verifies, by the enclave's word.
@@ -24,7 +34,13 @@ impl<P: Parent> Session<P> {
         input: Input,
         signature: Vec<u8>,
     ) -> Result<bool, SessionError> {
-        self.verdict(&Operation::Verify { key, algorithm, input, signature }).await
+        self.verdict(&Operation::Verify {
+            key,
+            algorithm,
+            input,
+            signature,
+        })
+        .await
     }
 
     /// Encrypts. `aad` is additional data (AES) or the label (OAEP).
@@ -35,7 +51,13 @@ impl<P: Parent> Session<P> {
         aad: Vec<u8>,
         data: Vec<u8>,
     ) -> Result<Vec<u8>, SessionError> {
-        self.bytes(&Operation::Encrypt { key, algorithm, aad, data }).await
+        self.bytes(&Operation::Encrypt {
+            key,
+            algorithm,
+            aad,
+            data,
+        })
+        .await
     }
 
     /// Decrypts what [`Session::encrypt`] made.
@@ -46,12 +68,29 @@ impl<P: Parent> Session<P> {
         aad: Vec<u8>,
         data: Vec<u8>,
     ) -> Result<Zeroizing<Vec<u8>>, SessionError> {
-        self.bytes(&Operation::Decrypt { key, algorithm, aad, data }).await.map(Zeroizing::new)
+        self.bytes(&Operation::Decrypt {
+            key,
+            algorithm,
+            aad,
+            data,
+        })
+        .await
+        .map(Zeroizing::new)
     }
 
     /// Computes an authentication tag.
-    pub async fn mac(&self, key: KeyId, algorithm: Algorithm, data: Vec<u8>) -> Result<Vec<u8>, SessionError> {
-        self.bytes(&Operation::Mac { key, algorithm, data }).await
+    pub async fn mac(
+        &self,
+        key: KeyId,
+        algorithm: Algorithm,
+        data: Vec<u8>,
+    ) -> Result<Vec<u8>, SessionError> {
+        self.bytes(&Operation::Mac {
+            key,
+            algorithm,
+            data,
+        })
+        .await
     }
 
     /// Whether a tag is right.
@@ -62,7 +101,13 @@ impl<P: Parent> Session<P> {
         data: Vec<u8>,
         tag: Vec<u8>,
     ) -> Result<bool, SessionError> {
-        self.verdict(&Operation::VerifyMac { key, algorithm, data, tag }).await
+        self.verdict(&Operation::VerifyMac {
+            key,
+            algorithm,
+            data,
+            tag,
+        })
+        .await
     }
 
     /// The public half.
@@ -89,17 +134,27 @@ impl<P: Parent> Session<P> {
     }
 
     /// Hashes; needs no key.
-    pub async fn hash(&self, algorithm: HashAlgorithm, data: Vec<u8>) -> Result<Vec<u8>, SessionError> {
+    pub async fn hash(
+        &self,
+        algorithm: HashAlgorithm,
+        data: Vec<u8>,
+    ) -> Result<Vec<u8>, SessionError> {
         self.bytes(&Operation::Hash { algorithm, data }).await
     }
 
     /// Random bytes of the enclave, at most 4,096 at once.
     pub async fn random(&self, count: u16) -> Result<Zeroizing<Vec<u8>>, SessionError> {
         if usize::from(count) > limits::RANDOM {
-            return Err(SessionError::TooLarge { limit: limits::RANDOM });
+            return Err(SessionError::TooLarge {
+                limit: limits::RANDOM,
+            });
         }
         let bytes = Zeroizing::new(self.bytes(&Operation::Random { count }).await?);
-        if bytes.len() == usize::from(count) { Ok(bytes) } else { Err(SessionError::Outcome) }
+        if bytes.len() == usize::from(count) {
+            Ok(bytes)
+        } else {
+            Err(SessionError::Outcome)
+        }
     }
 
     async fn bytes(&self, operation: &Operation) -> Result<Vec<u8>, SessionError> {
@@ -122,19 +177,31 @@ impl<P: Parent> Session<P> {
 /// Too much data is said before anything is sealed, with the number that holds.
 fn check_size(operation: &Operation) -> Result<(), SessionError> {
     let (aad, data) = match operation {
-        Operation::Sign { input: Input::Message(data) | Input::Digest(data), .. }
-        | Operation::Verify { input: Input::Message(data) | Input::Digest(data), .. }
+        Operation::Sign {
+            input: Input::Message(data) | Input::Digest(data),
+            ..
+        }
+        | Operation::Verify {
+            input: Input::Message(data) | Input::Digest(data),
+            ..
+        }
         | Operation::Mac { data, .. }
         | Operation::VerifyMac { data, .. }
         | Operation::Hash { data, .. } => (0, data.len()),
-        Operation::Encrypt { aad, data, .. } | Operation::Decrypt { aad, data, .. } => (aad.len(), data.len()),
+        Operation::Encrypt { aad, data, .. } | Operation::Decrypt { aad, data, .. } => {
+            (aad.len(), data.len())
+        }
         _ => (0, 0),
     };
     if aad > limits::ADDITIONAL_DATA {
-        return Err(SessionError::TooLarge { limit: limits::ADDITIONAL_DATA });
+        return Err(SessionError::TooLarge {
+            limit: limits::ADDITIONAL_DATA,
+        });
     }
     if data > limits::OPERATION_DATA {
-        return Err(SessionError::TooLarge { limit: limits::OPERATION_DATA });
+        return Err(SessionError::TooLarge {
+            limit: limits::OPERATION_DATA,
+        });
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! problem details become a [`Code`]. Texts of the other side are shortened and stripped before a person sees them.
 
 mod client;
+mod endpoint;
 mod problem;
 mod stream;
 
@@ -13,7 +14,8 @@ use std::future::Future;
 use cofferdam_wire::Code;
 use cofferdam_wire::id::Nonce;
 
-pub use client::{Client, ClientError, HttpsEndpoint};
+pub use client::Client;
+pub use endpoint::{ClientError, HttpsEndpoint};
 pub use stream::{Stream, Streamed};
 
 /// Why a call to the other side gave nothing.
@@ -48,7 +50,10 @@ pub enum CallError {
 impl CallError {
     /// The refusal of a code in its own words.
     pub fn refused(code: Code) -> Self {
-        CallError::Refused { code, detail: code.sentence().to_owned() }
+        CallError::Refused {
+            code,
+            detail: code.sentence().to_owned(),
+        }
     }
 
     /// The code, where one is known.
@@ -68,13 +73,19 @@ pub trait Parent: Send + Sync {
     fn evidence(&self, nonce: &Nonce) -> impl Future<Output = Result<Vec<u8>, CallError>> + Send;
 
     /// The reply to an encoded challenge.
-    fn challenge(&self, challenge: Vec<u8>) -> impl Future<Output = Result<Vec<u8>, CallError>> + Send;
+    fn challenge(
+        &self,
+        challenge: Vec<u8>,
+    ) -> impl Future<Output = Result<Vec<u8>, CallError>> + Send;
 
     /// The receipt bundle for an encoded import.
     fn import(&self, import: Vec<u8>) -> impl Future<Output = Result<Vec<u8>, CallError>> + Send;
 
     /// The sealed acceptance of an encoded opening.
-    fn open_session(&self, opening: Vec<u8>) -> impl Future<Output = Result<Vec<u8>, CallError>> + Send;
+    fn open_session(
+        &self,
+        opening: Vec<u8>,
+    ) -> impl Future<Output = Result<Vec<u8>, CallError>> + Send;
 
     /// The sealed answer to an encoded sealed request.
     fn call(&self, request: Vec<u8>) -> impl Future<Output = Result<Vec<u8>, CallError>> + Send;

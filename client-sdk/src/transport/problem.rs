@@ -19,9 +19,14 @@ struct Problem {
 /// The error that a status other than success stands for.
 pub(super) fn read(url: &str, status: u16, body: &[u8]) -> CallError {
     let problem: Option<Problem> = serde_json::from_slice(body).ok();
-    let text = problem.as_ref().and_then(|problem| problem.detail.as_deref().or(problem.title.as_deref()));
+    let text = problem
+        .as_ref()
+        .and_then(|problem| problem.detail.as_deref().or(problem.title.as_deref()));
     let text = text.map(for_people).filter(|text| !text.is_empty());
-    match problem.as_ref().and_then(|problem| Code::from_number(problem.code?)) {
+    match problem
+        .as_ref()
+        .and_then(|problem| Code::from_number(problem.code?))
+    {
         Some(code) => {
             let detail = text.unwrap_or_else(|| code.sentence().to_owned());
             CallError::Refused { code, detail }
@@ -31,14 +36,20 @@ pub(super) fn read(url: &str, status: u16, body: &[u8]) -> CallError {
                 Some(text) => format!("with HTTP status {status} ({text})"),
                 None => format!("with HTTP status {status}"),
             };
-            CallError::Answer { url: url.to_owned(), what }
+            CallError::Answer {
+                url: url.to_owned(),
+                what,
+            }
         }
     }
 }
 
 /// Without control characters, which could draw on a terminal, and not longer than a sentence.
 pub(super) fn for_people(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).take(SENTENCE).collect()
+    text.chars()
+        .filter(|character| !character.is_control())
+        .take(SENTENCE)
+        .collect()
 }
 
 #[cfg(test)]
@@ -48,9 +59,15 @@ mod tests {
     #[test]
     fn a_problem_becomes_its_code_and_sentence() {
         let body = br#"{"type":"urn:cofferdam:problem:busy","title":"Busy","status":503,"code":21,"detail":"Later."}"#;
-        let expected = CallError::Refused { code: Code::Busy, detail: "Later.".into() };
+        let expected = CallError::Refused {
+            code: Code::Busy,
+            detail: "Later.".into(),
+        };
         assert_eq!(read("https://x", 503, body), expected);
-        assert_eq!(read("https://x", 503, br#"{"code":21}"#), CallError::refused(Code::Busy));
+        assert_eq!(
+            read("https://x", 503, br#"{"code":21}"#),
+            CallError::refused(Code::Busy)
+        );
     }
 
     #[test]
@@ -58,7 +75,12 @@ mod tests {
         for body in [&b"<html>"[..], br#"{"code":999}"#, b"", br#"{"code":"21"}"#] {
             let error = read("https://x", 404, body);
             assert_eq!(error.code(), None);
-            assert!(error.to_string().contains("https://x answered with HTTP status 404"), "{error}");
+            assert!(
+                error
+                    .to_string()
+                    .contains("https://x answered with HTTP status 404"),
+                "{error}"
+            );
         }
     }
 

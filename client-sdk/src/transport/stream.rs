@@ -15,7 +15,9 @@ use cofferdam_wire::link::{Message, Reply};
 use cofferdam_wire::{Code, cbor, limits};
 use reqwest::StatusCode;
 use reqwest::header::{CONNECTION, UPGRADE};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::io::{
+    AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{CallError, Client, Parent};
@@ -24,6 +26,9 @@ use super::{CallError, Client, Parent};
 const QUEUE: usize = 1024;
 /// An operation may wait to its deadline for a lease, and a little for the way.
 const PATIENCE: Duration = Duration::from_millis(limits::DEADLINE_MAX_MS + 30_000);
+
+/// The parent answers an upgrade at once.
+const UPGRADE_WITHIN: Duration = Duration::from_secs(30);
 
 /// One upgraded connection.
 pub struct Stream {
@@ -58,15 +63,31 @@ impl Stream {
     /// Upgrades a connection to the parent.
     pub async fn connect(client: &Client) -> Result<Self, CallError> {
         let url = client.origin();
-        let unusable = |reason: String| CallError::Unreachable { url: client.origin(), reason };
-        let endpoint = client.upgradable().map_err(|error| unusable(error.to_string()))?;
-        let request = endpoint.get("/v1/stream").header(CONNECTION, "upgrade").header(UPGRADE, "cofferdam/1");
-        let response = request.send().await.map_err(|error| endpoint.unreachable(&error))?;
+        let unusable = |reason: String| CallError::Unreachable {
+            url: client.origin(),
+            reason,
+        };
+        let endpoint = client
+            .upgradable()
+            .map_err(|error| unusable(error.to_string()))?;
+        let request = endpoint
+            .get("/v1/stream")
+            .header(CONNECTION, "upgrade")
+            .header(UPGRADE, "cofferdam/1");
+        let response = tokio::time::timeout(UPGRADE_WITHIN, request.send()).await;
+        let response = response.map_err(|_| unusable("no answer in time".to_owned()))?;
+        let response = response.map_err(|error| endpoint.unreachable(&error))?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            let what = format!("with HTTP status {} where a stream was asked for", response.status().as_u16());
+            let what = format!(
+                "with HTTP status {} where a stream was asked for",
+                response.status().as_u16()
+            );
             return Err(CallError::Answer { url, what });
         }
-        let upgraded = response.upgrade().await.map_err(|error| endpoint.unreachable(&error))?;
+        let upgraded = response
+            .upgrade()
+            .await
+            .map_err(|error| endpoint.unreachable(&error))?;
         Ok(Self::over(upgraded, url))
     }
 
@@ -80,7 +101,13 @@ impl Stream {
         let waiting = Arc::new(Waiting(Mutex::new(Some(HashMap::new()))));
         tokio::spawn(write(write_half, queue, Arc::clone(&waiting)));
         let reader = tokio::spawn(read(read_half, Arc::clone(&waiting)));
-        Self { outgoing, waiting, next_id: AtomicU64::new(1), url, reader }
+        Self {
+            outgoing,
+            waiting,
+            next_id: AtomicU64::new(1),
+            url,
+            reader,
+        }
     }
 
     /// Whether the connection has ended.
@@ -93,7 +120,10 @@ impl Stream {
         if body.len() > limits::SEALED_REQUEST {
             return Err(CallError::refused(Code::TooLarge));
         }
-        let ended = |reason: &str| CallError::Unreachable { url: self.url.clone(), reason: reason.to_owned() };
+        let ended = |reason: &str| CallError::Unreachable {
+            url: self.url.clone(),
+            reason: reason.to_owned(),
+        };
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (sender, reply) = oneshot::channel();
         match self.waiting.lock().as_mut() {
@@ -101,8 +131,15 @@ impl Stream {
             None => return Err(ended("the stream has ended")),
         };
         let _place = Place(&self.waiting, id);
-        let frame = Frame { kind: Message::Sealed.number(), id, body };
-        self.outgoing.send(frame).await.map_err(|_| ended("the stream has ended"))?;
+        let frame = Frame {
+            kind: Message::Sealed.number(),
+            id,
+            body,
+        };
+        self.outgoing
+            .send(frame)
+            .await
+            .map_err(|_| ended("the stream has ended"))?;
         match tokio::time::timeout(PATIENCE, reply).await {
             Ok(Ok(Reply::Done(body))) => Ok(body),
             Ok(Ok(Reply::Refused(code))) => Err(CallError::refused(code)),
@@ -120,7 +157,11 @@ impl Drop for Stream {
 }
 
 /// Writes what is queued, as much at once as one piece takes, and closes the connection when nobody can queue any more.
-async fn write<C: AsyncWrite>(mut half: WriteHalf<C>, mut queue: mpsc::Receiver<Frame>, waiting: Arc<Waiting>) {
+async fn write<C: AsyncWrite>(
+    mut half: WriteHalf<C>,
+    mut queue: mpsc::Receiver<Frame>,
+    waiting: Arc<Waiting>,
+) {
     let mut buffer = Vec::with_capacity(limits::FRAME);
     while let Some(frame) = queue.recv().await {
         buffer.clear();
@@ -162,7 +203,10 @@ async fn read<C: AsyncRead>(mut half: ReadHalf<C>, waiting: Arc<Waiting>) {
                     let (true, Ok(reply)) = (frame.kind == Message::Reply.number(), reply) else {
                         break 'connection;
                     };
-                    let caller = waiting.lock().as_mut().and_then(|callers| callers.remove(&frame.id));
+                    let caller = waiting
+                        .lock()
+                        .as_mut()
+                        .and_then(|callers| callers.remove(&frame.id));
                     // Nobody waits any more, or nobody asked: either way there is nothing to do with it.
                     caller.map(|caller| caller.send(reply));
                 }
@@ -183,7 +227,10 @@ pub struct Streamed {
 impl Streamed {
     /// Streams to the same parent as `client`.
     pub fn new(client: Client) -> Self {
-        Self { client, stream: tokio::sync::Mutex::new(None) }
+        Self {
+            client,
+            stream: tokio::sync::Mutex::new(None),
+        }
     }
 
     async fn stream(&self) -> Result<Arc<Stream>, CallError> {
@@ -226,7 +273,11 @@ mod tests {
     use tokio::io::DuplexStream;
 
     /// Reads `count` frames, then answers them as `answer` says, last come first.
-    async fn parent(mut end: DuplexStream, count: usize, answer: impl Fn(Frame) -> Frame) -> DuplexStream {
+    async fn parent(
+        mut end: DuplexStream,
+        count: usize,
+        answer: impl Fn(Frame) -> Frame,
+    ) -> DuplexStream {
         let mut frames = FrameReader::default();
         let mut asked = Vec::new();
         let mut buffer = vec![0; 4096];
@@ -247,7 +298,11 @@ mod tests {
 
     fn done(frame: Frame) -> Frame {
         assert_eq!(frame.kind, Message::Sealed.number());
-        Frame { kind: Message::Reply.number(), id: frame.id, body: cbor::encode(&Reply::Done(frame.body)) }
+        Frame {
+            kind: Message::Reply.number(),
+            id: frame.id,
+            body: cbor::encode(&Reply::Done(frame.body)),
+        }
     }
 
     #[tokio::test]
@@ -258,7 +313,11 @@ mod tests {
         let calls: Vec<_> = (0..200u16)
             .map(|number| {
                 let stream = Arc::clone(&stream);
-                let body = [number.to_be_bytes().to_vec(), vec![7; usize::from(number) * 30]].concat();
+                let body = [
+                    number.to_be_bytes().to_vec(),
+                    vec![7; usize::from(number) * 30],
+                ]
+                .concat();
                 tokio::spawn(async move { (stream.call(body.clone()).await, body) })
             })
             .collect();
@@ -278,17 +337,35 @@ mod tests {
             body: cbor::encode(&Reply::Refused(Code::SessionRefused)),
         }));
         let stream = Stream::over(here, "https://parent".into());
-        assert_eq!(stream.call(vec![1]).await, Err(CallError::refused(Code::SessionRefused)));
+        assert_eq!(
+            stream.call(vec![1]).await,
+            Err(CallError::refused(Code::SessionRefused))
+        );
     }
 
     #[tokio::test]
     async fn when_the_connection_ends_every_caller_is_told() {
         let (here, there) = tokio::io::duplex(4096);
-        tokio::spawn(async move { drop(parent(there, 1, |_| Frame { kind: 0x7f, id: 0, body: vec![] }).await) });
+        tokio::spawn(async move {
+            drop(
+                parent(there, 1, |_| Frame {
+                    kind: 0x7f,
+                    id: 0,
+                    body: vec![],
+                })
+                .await,
+            )
+        });
         let stream = Stream::over(here, "https://parent".into());
-        assert!(matches!(stream.call(vec![1]).await, Err(CallError::Unreachable { .. })));
+        assert!(matches!(
+            stream.call(vec![1]).await,
+            Err(CallError::Unreachable { .. })
+        ));
         assert!(stream.is_closed());
-        assert!(matches!(stream.call(vec![2]).await, Err(CallError::Unreachable { .. })));
+        assert!(matches!(
+            stream.call(vec![2]).await,
+            Err(CallError::Unreachable { .. })
+        ));
     }
 
     #[tokio::test]

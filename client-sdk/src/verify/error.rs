@@ -13,7 +13,9 @@ pub enum ProofError {
     #[error("PRF-1: the {0} of the proof is not well formed; compare the versions of both sides")]
     Malformed(&'static str),
     /// PRF-2: the Evidence is refused.
-    #[error("PRF-2: the evidence is refused ({0}); whoever answered is not an enclave under the trusted root, or this machine's clock is wrong")]
+    #[error(
+        "PRF-2: the evidence is refused ({0}); whoever answered is not an enclave under the trusted root, or this machine's clock is wrong"
+    )]
     Evidence(EvidenceError),
     /// PRF-3: the Evidence was made for somebody else's question (T-03).
     #[error("PRF-3: the evidence does not carry the nonce of this request; it is a replay")]
@@ -27,7 +29,9 @@ pub enum ProofError {
         expected_s: u64,
     },
     /// PRF-4: the Evidence vouches for another Binding (T-08).
-    #[error("PRF-4: the evidence does not vouch for these keys; somebody stands between here and the enclave")]
+    #[error(
+        "PRF-4: the evidence does not vouch for these keys; somebody stands between here and the enclave"
+    )]
     UserData,
     /// PRF-5: the Evidence vouches for another instance key.
     #[error("PRF-5: the evidence does not vouch for the instance key, or that key is not Ed25519")]
@@ -45,7 +49,9 @@ pub enum ProofError {
     #[error("PRF-9: the vendor statement is not current: {0}")]
     VendorStale(&'static str),
     /// PRF-10: an older statement than one seen before (T-66).
-    #[error("PRF-10: the vendor statement has sequence {got}, and {highest} was seen before; an older statement is not accepted again")]
+    #[error(
+        "PRF-10: the vendor statement has sequence {got}, and {highest} was seen before; an older statement is not accepted again"
+    )]
     VendorSequence {
         /// The sequence that came.
         got: u64,
@@ -76,7 +82,9 @@ pub enum ProofError {
     #[error("PRF-15: the genesis record is not sound: {0}")]
     GenesisBody(&'static str),
     /// PRF-16: another group than the pinned or remembered one (T-20).
-    #[error("PRF-16: this is group {got}, and the trusted one is {expected}; if the provider really began anew, set `group` in the trust file")]
+    #[error(
+        "PRF-16: this is group {got}, and the trusted one is {expected}; if the provider really began anew, set `group` in the trust file"
+    )]
     Group {
         /// The group that answered.
         got: GroupId,

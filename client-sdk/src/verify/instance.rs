@@ -43,7 +43,12 @@ pub struct Instance {
 
 impl Instance {
     /// Verifies Evidence over a Binding under the pinned root.
-    pub fn verify(root: &Root, binding: &[u8], evidence: &[u8], moment: Moment<'_>) -> Result<Self, ProofError> {
+    pub fn verify(
+        root: &Root,
+        binding: &[u8],
+        evidence: &[u8],
+        moment: Moment<'_>,
+    ) -> Result<Self, ProofError> {
         let decoded: Binding =
             cbor::decode(binding, limits::BINDING).map_err(|_| ProofError::Malformed("binding"))?;
         let PublicKey::Ed25519(instance) = decoded.instance else {
@@ -58,9 +63,15 @@ impl Instance {
             ..Expected::default()
         };
         let verified = match moment {
-            Moment::Fresh { nonce, now_s } => {
-                verify(evidence, root, now_s, &Expected { nonce: Some(&nonce.0), ..expected })
-            }
+            Moment::Fresh { nonce, now_s } => verify(
+                evidence,
+                root,
+                now_s,
+                &Expected {
+                    nonce: Some(&nonce.0),
+                    ..expected
+                },
+            ),
             Moment::Recent { now_s, .. } => verify(evidence, root, now_s, &expected),
             Moment::Past => verify_at_own_time(evidence, root, &expected),
         }
@@ -69,14 +80,21 @@ impl Instance {
         if let Moment::Recent { now_s, max_age_s } = moment
             && now_s.saturating_sub(evidence_s) > max_age_s
         {
-            return Err(ProofError::Age { made_s: evidence_s, expected_s: now_s });
+            return Err(ProofError::Age {
+                made_s: evidence_s,
+                expected_s: now_s,
+            });
         }
         let measurement = on_the_wire(verified.measurement());
         check_binding(&decoded, evidence_s).map_err(ProofError::Binding)?;
         if !decoded.measurements.contains(&measurement) {
             return Err(ProofError::NotAdmitted(measurement.into()));
         }
-        Ok(Self { binding: decoded, measurement, evidence_s })
+        Ok(Self {
+            binding: decoded,
+            measurement,
+            evidence_s,
+        })
     }
 
     /// What the Evidence vouches for.
@@ -97,7 +115,11 @@ impl Instance {
 
 /// The measurement as the protocol writes it.
 pub(super) fn on_the_wire(measurement: cofferdam_attestation::Measurement) -> Measurement {
-    Measurement { pcr0: measurement.pcr0, pcr1: measurement.pcr1, pcr2: measurement.pcr2 }
+    Measurement {
+        pcr0: measurement.pcr0,
+        pcr1: measurement.pcr1,
+        pcr2: measurement.pcr2,
+    }
 }
 
 /// Each thing that the Evidence did not say has its own check.
@@ -115,7 +137,8 @@ fn check_binding(binding: &Binding, evidence_s: u64) -> Result<(), &'static str>
     let rules = [
         (binding.version == 1, "its version is not 1"),
         (
-            binding.chain_sequence != 0 || binding.chain_head == binding::empty_chain(&binding.group),
+            binding.chain_sequence != 0
+                || binding.chain_head == binding::empty_chain(&binding.group),
             "an empty command chain has another head",
         ),
         (
@@ -123,37 +146,70 @@ fn check_binding(binding: &Binding, evidence_s: u64) -> Result<(), &'static str>
                 && binding.measurements.is_sorted_by(|a, b| a < b),
             "its measurements are not 1 to 16 in ascending order",
         ),
-        (binding.setup.len() == limits::XWING_PUBLIC, "the setup key has a wrong length"),
-        (binding.session.public.len() == limits::XWING_PUBLIC, "the session key has a wrong length"),
         (
-            offered(binding.session.not_after_s, evidence_s, limits::SESSION_KEY_OFFERED_S),
+            binding.setup.len() == limits::XWING_PUBLIC,
+            "the setup key has a wrong length",
+        ),
+        (
+            binding.session.public.len() == limits::XWING_PUBLIC,
+            "the session key has a wrong length",
+        ),
+        (
+            offered(
+                binding.session.not_after_s,
+                evidence_s,
+                limits::SESSION_KEY_OFFERED_S,
+            ),
             "the session key is offered for too long",
         ),
-        (binding.tee.len() <= 2 * Suite::ALL.len(), "it offers too many import keys"),
         (
-            binding.tee.iter().all(|key| is_of_suite(key.suite, &key.public)),
+            binding.tee.len() <= 2 * Suite::ALL.len(),
+            "it offers too many import keys",
+        ),
+        (
+            binding
+                .tee
+                .iter()
+                .all(|key| is_of_suite(key.suite, &key.public)),
             "an import key is not of its suite",
         ),
         (
-            binding.tee.iter().all(|key| offered(key.not_after_s, evidence_s, limits::TEE_KEY_OFFERED_S)),
+            binding
+                .tee
+                .iter()
+                .all(|key| offered(key.not_after_s, evidence_s, limits::TEE_KEY_OFFERED_S)),
             "an import key is offered for too long",
         ),
-        (binding.tee.iter().all(|key| key.epoch == binding.epoch), "an import key is of another epoch"),
-        (narrowed(&binding.bounds), "its bounds are wider than an image's"),
+        (
+            binding.tee.iter().all(|key| key.epoch == binding.epoch),
+            "an import key is of another epoch",
+        ),
+        (
+            narrowed(&binding.bounds),
+            "its bounds are wider than an image's",
+        ),
     ];
-    rules.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, rule)| Err(rule))
+    rules
+        .iter()
+        .find(|(holds, _)| !holds)
+        .map_or(Ok(()), |(_, rule)| Err(rule))
 }
 
 /// Whether `public` has the form that keys of this suite have.
 pub(super) fn is_of_suite(suite: Suite, public: &[u8]) -> bool {
     match suite {
         Suite::XWing => public.len() == limits::XWING_PUBLIC,
-        Suite::RsaOaep => read_rsa_public(public).is_ok_and(|(modulus, _)| (384..=512).contains(&modulus.len())),
+        Suite::RsaOaep => {
+            read_rsa_public(public).is_ok_and(|(modulus, _)| (384..=512).contains(&modulus.len()))
+        }
     }
 }
 
 fn offered(not_after_s: u64, evidence_s: u64, longest_s: u64) -> bool {
-    not_after_s <= evidence_s.saturating_add(longest_s).saturating_add(limits::CREATED_SKEW_S)
+    not_after_s
+        <= evidence_s
+            .saturating_add(longest_s)
+            .saturating_add(limits::CREATED_SKEW_S)
 }
 
 /// Groups can narrow the image's bounds, never widen them.

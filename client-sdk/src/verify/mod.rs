@@ -104,35 +104,61 @@ impl Verifier {
     }
 
     /// Verifies the body of `GET /v1/evidence`. `now_s` is the customer's clock, Unix seconds.
-    pub fn verify(&self, proof: &[u8], nonce: FreshNonce, now_s: u64) -> Result<Proven, ProofError> {
+    pub fn verify(
+        &self,
+        proof: &[u8],
+        nonce: FreshNonce,
+        now_s: u64,
+    ) -> Result<Proven, ProofError> {
         let trust = &self.trust;
-        let proof: Proof = cbor::decode(proof, limits::PROOF).map_err(|_| ProofError::Malformed("bundle"))?;
-        let moment = Moment::Fresh { nonce: &nonce.0, now_s };
-        let instance =
-            Instance::verify(trust.root(), &proof.enclave.binding, &proof.enclave.evidence, moment)?;
+        let proof: Proof =
+            cbor::decode(proof, limits::PROOF).map_err(|_| ProofError::Malformed("bundle"))?;
+        let moment = Moment::Fresh {
+            nonce: &nonce.0,
+            now_s,
+        };
+        let instance = Instance::verify(
+            trust.root(),
+            &proof.enclave.binding,
+            &proof.enclave.evidence,
+            moment,
+        )?;
         let binding = instance.binding();
 
         let max_age_s = trust.vendor_statement_max_age_s();
-        let statement = verify_statement(&proof.vendor_statement, trust.vendor(), now_s, max_age_s)?;
+        let statement =
+            verify_statement(&proof.vendor_statement, trust.vendor(), now_s, max_age_s)?;
         let evidence_s = instance.evidence_s();
-        if let Some(refused) =
-            binding.measurements.iter().find(|measurement| !trust.accepts(&statement, measurement, evidence_s))
+        if let Some(refused) = binding
+            .measurements
+            .iter()
+            .find(|measurement| !trust.accepts(&statement, measurement, evidence_s))
         {
             return Err(ProofError::MeasurementRefused(Box::new(*refused)));
         }
 
         let genesis = Genesis::verify(trust.root(), &proof.enclave.genesis)?;
         if genesis.group() != binding.group {
-            return Err(ProofError::GenesisGroup { made: genesis.group(), said: binding.group });
+            return Err(ProofError::GenesisGroup {
+                made: genesis.group(),
+                said: binding.group,
+            });
         }
         if !trust.accepts(&statement, genesis.measurement(), genesis.evidence_s()) {
-            return Err(ProofError::GenesisMeasurement(Box::new(*genesis.measurement())));
+            return Err(ProofError::GenesisMeasurement(Box::new(
+                *genesis.measurement(),
+            )));
         }
         if genesis.body().escrow != binding.escrow {
-            return Err(ProofError::GenesisBody("it names another escrow mode than the binding"));
+            return Err(ProofError::GenesisBody(
+                "it names another escrow mode than the binding",
+            ));
         }
 
-        let keys_fit = proof.provider_keys.iter().all(|key| instance::is_of_suite(key.suite, &key.public));
+        let keys_fit = proof
+            .provider_keys
+            .iter()
+            .all(|key| instance::is_of_suite(key.suite, &key.public));
         if !(1..=2 * Suite::ALL.len()).contains(&proof.provider_keys.len()) || !keys_fit {
             return Err(ProofError::ProviderKeys);
         }
@@ -150,7 +176,11 @@ impl Verifier {
             provider_keys: proof.provider_keys,
             vendor_sequence: statement.sequence,
             verified_s: now_s,
-            suites: Suite::ALL.iter().copied().filter(|suite| trust.admits(*suite)).collect(),
+            suites: Suite::ALL
+                .iter()
+                .copied()
+                .filter(|suite| trust.admits(*suite))
+                .collect(),
         })
     }
 
@@ -161,13 +191,22 @@ impl Verifier {
             if let Some(highest) = glance.vendor_sequence(&vendor)
                 && sequence < highest
             {
-                return Err(ProofError::VendorSequence { got: sequence, highest });
+                return Err(ProofError::VendorSequence {
+                    got: sequence,
+                    highest,
+                });
             }
-            let expected = self.trust.group().or_else(|| glance.group(self.trust.name()));
+            let expected = self
+                .trust
+                .group()
+                .or_else(|| glance.group(self.trust.name()));
             if let Some(expected) = expected
                 && expected != group
             {
-                return Err(ProofError::Group { got: group, expected });
+                return Err(ProofError::Group {
+                    got: group,
+                    expected,
+                });
             }
             glance.note_vendor_sequence(&vendor, sequence);
             glance.note_group(self.trust.name(), group);

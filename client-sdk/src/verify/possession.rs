@@ -29,7 +29,10 @@ pub struct Suites {
 impl Suites {
     /// The same suite for both layers.
     pub fn both(suite: Suite) -> Self {
-        Self { vendor: suite, provider: suite }
+        Self {
+            vendor: suite,
+            provider: suite,
+        }
     }
 }
 
@@ -43,10 +46,14 @@ impl Default for Suites {
 #[derive(Debug, thiserror::Error)]
 pub enum PossessionError {
     /// The trust file's floor excludes the suite.
-    #[error("suite {0} is below the floor that `suites` in the trust file sets; nothing was sealed")]
+    #[error(
+        "suite {0} is below the floor that `suites` in the trust file sets; nothing was sealed"
+    )]
     BelowFloor(Suite),
     /// No key of the suite is offered (any more). Another suite is not tried.
-    #[error("{side} offers no current key of suite {suite}; ask for another suite only if you accept its terms")]
+    #[error(
+        "{side} offers no current key of suite {suite}; ask for another suite only if you accept its terms"
+    )]
     NotOffered {
         /// Who should have offered one.
         side: &'static str,
@@ -91,26 +98,60 @@ const ENCLAVE: &str = "the enclave";
 
 impl Proven {
     /// Challenges the provider key and the TEE key of these suites.
-    pub async fn prove_possession(self, suites: Suites, parent: &impl Parent) -> Result<ProvenKeys, PossessionError> {
+    pub async fn prove_possession(
+        self,
+        suites: Suites,
+        parent: &impl Parent,
+    ) -> Result<ProvenKeys, PossessionError> {
         for suite in [suites.vendor, suites.provider] {
             if !self.suites.contains(&suite) {
                 return Err(PossessionError::BelowFloor(suite));
             }
         }
-        let provider = self.provider_keys.iter().find(|key| key.suite == suites.provider).cloned();
-        let provider =
-            provider.ok_or(PossessionError::NotOffered { side: PROVIDER, suite: suites.provider })?;
-        let current = |key: &&TeeKey| key.suite == suites.vendor && key.not_after_s > self.verified_s;
-        let vendor = self.binding().tee.iter().filter(current).max_by_key(|key| key.not_after_s).cloned();
-        let vendor = vendor.ok_or(PossessionError::NotOffered { side: ENCLAVE, suite: suites.vendor })?;
+        let provider = self
+            .provider_keys
+            .iter()
+            .find(|key| key.suite == suites.provider)
+            .cloned();
+        let provider = provider.ok_or(PossessionError::NotOffered {
+            side: PROVIDER,
+            suite: suites.provider,
+        })?;
+        let current =
+            |key: &&TeeKey| key.suite == suites.vendor && key.not_after_s > self.verified_s;
+        let vendor = self
+            .binding()
+            .tee
+            .iter()
+            .filter(current)
+            .max_by_key(|key| key.not_after_s)
+            .cloned();
+        let vendor = vendor.ok_or(PossessionError::NotOffered {
+            side: ENCLAVE,
+            suite: suites.vendor,
+        })?;
 
-        let provider_challenge =
-            Challenge { check: "PRF-18", side: PROVIDER, suite: provider.suite, public: &provider.public };
-        provider_challenge.pass(&self, &provider.id(), parent).await?;
-        let vendor_challenge =
-            Challenge { check: "PRF-19", side: ENCLAVE, suite: vendor.suite, public: &vendor.public };
+        let provider_challenge = Challenge {
+            check: "PRF-18",
+            side: PROVIDER,
+            suite: provider.suite,
+            public: &provider.public,
+        };
+        provider_challenge
+            .pass(&self, &provider.id(), parent)
+            .await?;
+        let vendor_challenge = Challenge {
+            check: "PRF-19",
+            side: ENCLAVE,
+            suite: vendor.suite,
+            public: &vendor.public,
+        };
         vendor_challenge.pass(&self, &vendor.id(), parent).await?;
-        Ok(ProvenKeys { proven: self, vendor, provider })
+        Ok(ProvenKeys {
+            proven: self,
+            vendor,
+            provider,
+        })
     }
 }
 
@@ -139,22 +180,41 @@ struct Challenge<'a> {
 }
 
 impl Challenge<'_> {
-    async fn pass(&self, proven: &Proven, id: &RecipientId, parent: &impl Parent) -> Result<(), PossessionError> {
+    async fn pass(
+        &self,
+        proven: &Proven,
+        id: &RecipientId,
+        parent: &impl Parent,
+    ) -> Result<(), PossessionError> {
         let side = self.side;
         let transcript = &proven.transcript().0;
         let secret = Secret32::random();
-        let plain =
-            Zeroizing::new(cbor::encode(&ChallengePlain { secret: secret.expose(), transcript }));
-        let challenge = layer::seal(self.suite, self.public, context::CHALLENGE, &id.0, b"", &plain)
-            .map_err(|reason| PossessionError::Key { side, reason })?;
+        let plain = Zeroizing::new(cbor::encode(&ChallengePlain {
+            secret: secret.expose(),
+            transcript,
+        }));
+        let challenge = layer::seal(
+            self.suite,
+            self.public,
+            context::CHALLENGE,
+            &id.0,
+            b"",
+            &plain,
+        )
+        .map_err(|reason| PossessionError::Key { side, reason })?;
         let challenge = cbor::encode(&challenge);
         let expected = challenge_reply_input(transcript, id, &challenge);
-        let reply =
-            parent.challenge(challenge).await.map_err(|reason| PossessionError::Call { side, reason })?;
+        let reply = parent
+            .challenge(challenge)
+            .await
+            .map_err(|reason| PossessionError::Call { side, reason })?;
         if kdf::hmac_sha256_matches(secret.expose(), &[&expected], &reply) {
             Ok(())
         } else {
-            Err(PossessionError::WrongReply { check: self.check, side })
+            Err(PossessionError::WrongReply {
+                check: self.check,
+                side,
+            })
         }
     }
 }

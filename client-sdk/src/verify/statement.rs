@@ -17,14 +17,22 @@ pub fn verify_statement(
 ) -> Result<VendorStatement, ProofError> {
     let malformed = |_| ProofError::Malformed("vendor statement");
     let signed = CoseSign1::from_bytes(bytes, limits::VENDOR_STATEMENT).map_err(malformed)?;
-    let payload = verify_sign1(vendor, context::VENDOR_STATEMENT, &signed).map_err(|_| ProofError::VendorSignature)?;
-    let statement: VendorStatement = cbor::decode(payload, limits::VENDOR_STATEMENT).map_err(malformed)?;
+    let payload = verify_sign1(vendor, context::VENDOR_STATEMENT, &signed)
+        .map_err(|_| ProofError::VendorSignature)?;
+    let statement: VendorStatement =
+        cbor::decode(payload, limits::VENDOR_STATEMENT).map_err(malformed)?;
     let lifetime_s = statement.not_after_s.saturating_sub(statement.issued_s);
     let rules = [
         (statement.version == 1, "its version is not 1"),
-        (statement.issued_s <= at_s.saturating_add(limits::CREATED_SKEW_S), "it was issued in the future"),
+        (
+            statement.issued_s <= at_s.saturating_add(limits::CREATED_SKEW_S),
+            "it was issued in the future",
+        ),
         (at_s < statement.not_after_s, "its time is over"),
-        (lifetime_s <= limits::VENDOR_STATEMENT_LIFETIME_S, "it is valid for more than 90 days"),
+        (
+            lifetime_s <= limits::VENDOR_STATEMENT_LIFETIME_S,
+            "it is valid for more than 90 days",
+        ),
         (
             at_s.saturating_sub(statement.issued_s) <= max_age_s,
             "it was issued too long ago; the provider must staple a newer one",

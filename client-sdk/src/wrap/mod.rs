@@ -10,7 +10,8 @@ mod sealed;
 
 use cofferdam_wire::id::{Digest, Handle, KeyId, PartitionId, Token};
 use cofferdam_wire::import::{
-    self, Control, ImportHeader, ImportRequest, Material as MaterialPart, Payload, Statement, UsagePolicy,
+    self, Control, ImportHeader, ImportRequest, Material as MaterialPart, Payload, Statement,
+    UsagePolicy,
 };
 use cofferdam_wire::kind::WrapMode;
 use cofferdam_wire::revocation::{Revocation, Service};
@@ -78,13 +79,20 @@ pub fn wrap(
         label: order.label.clone(),
     });
     let salt: [u8; 32] = random::array();
-    let part = MaterialPart { salt: &salt, cose_key: material.cose_key() };
+    let part = MaterialPart {
+        salt: &salt,
+        cose_key: material.cose_key(),
+    };
     let part = encode_secret(&part, material.cose_key().len() + 64);
     if control.len() > limits::CONTROL || part.len() > limits::MATERIAL {
         return Err(WrapError::TooLarge);
     }
 
-    let payload = Payload { control: &control, material: &part, release_secrets: &release_secrets };
+    let payload = Payload {
+        control: &control,
+        material: &part,
+        release_secrets: &release_secrets,
+    };
     let vendor_layer = seal_vendor(&keys, &header, &payload)?;
     let statement = cbor::encode(&Statement {
         header: header.clone(),
@@ -97,8 +105,14 @@ pub fn wrap(
     let statement = owner.sign1(context::STATEMENT, statement).to_bytes();
     let bound = import::header_hash(&header).0;
     let provider = keys.provider();
-    let provider_layer =
-        layer::seal(provider.suite, &provider.public, context::LAYER_PROVIDER, &bound, &header, &vendor_layer)?;
+    let provider_layer = layer::seal(
+        provider.suite,
+        &provider.public,
+        context::LAYER_PROVIDER,
+        &bound,
+        &header,
+        &vendor_layer,
+    )?;
     let provider_layer = cbor::encode(&provider_layer);
     if statement.len() > limits::STATEMENT || provider_layer.len() > limits::LAYER {
         return Err(WrapError::TooLarge);
@@ -110,7 +124,9 @@ pub fn wrap(
         partition: PartitionId::of(&proven.group(), &owner.public().to_cose(), &order.partition),
         transcript: *proven.transcript(),
         check_value: symmetric_key(material).map(|secret| import::check_value(&salt, secret)),
-        public_key: material.public_key().map(crate::crypto::public_key::PublicKey::to_cose),
+        public_key: material
+            .public_key()
+            .map(crate::crypto::public_key::PublicKey::to_cose),
         policy,
         lease: order.revocation.as_ref().map(|revocation| revocation.terms),
         hard_end_s: order.hard_end_s,
@@ -122,11 +138,20 @@ pub fn wrap(
     };
     let services = registrations
         .iter()
-        .map(|registration| ServiceAtImport { host: registration.host.clone(), handle: registration.handle })
+        .map(|registration| ServiceAtImport {
+            host: registration.host.clone(),
+            handle: registration.handle,
+        })
         .collect();
-    let request = cbor::encode(&ImportRequest { statement, layer: provider_layer });
+    let request = cbor::encode(&ImportRequest {
+        statement,
+        layer: provider_layer,
+    });
     let import = SealedImport::new(request, expected, order, services);
-    Ok(Wrapped { import, registrations })
+    Ok(Wrapped {
+        import,
+        registrations,
+    })
 }
 
 /// R with fresh tokens, its release secrets one behind the other, and what to register for it.
@@ -153,24 +178,49 @@ fn revocation(
             group: keys.proven().group(),
             owner: owner.public(),
         });
-        services.push(Service { host: service.host.clone(), status_root: service.status_root, token });
+        services.push(Service {
+            host: service.host.clone(),
+            status_root: service.status_root,
+            token,
+        });
     }
-    (Some(Revocation::Services { services, terms: wanted.terms }), release_secrets, registrations)
+    (
+        Some(Revocation::Services {
+            services,
+            terms: wanted.terms,
+        }),
+        release_secrets,
+        registrations,
+    )
 }
 
-fn seal_vendor(keys: &ProvenKeys, header: &[u8], payload: &Payload<'_>) -> Result<Vec<u8>, WrapError> {
+fn seal_vendor(
+    keys: &ProvenKeys,
+    header: &[u8],
+    payload: &Payload<'_>,
+) -> Result<Vec<u8>, WrapError> {
     let length = payload.control.len() + payload.material.len() + payload.release_secrets.len();
     // Room for the padding as well, so that padding moves no secret to another place.
     let capacity = (length + 64).next_multiple_of(limits::PAYLOAD_STEP) + limits::PAYLOAD_STEP;
     let mut plain = encode_secret(payload, capacity);
-    let plain = Zeroizing::new(formulas::pad(std::mem::take(&mut *plain), limits::PAYLOAD_STEP));
+    let plain = Zeroizing::new(formulas::pad(
+        std::mem::take(&mut *plain),
+        limits::PAYLOAD_STEP,
+    ));
     debug_assert!(plain.capacity() <= capacity, "the buffer did not grow");
     if plain.len() > limits::PAYLOAD {
         return Err(WrapError::TooLarge);
     }
     let vendor = keys.vendor();
     let bound = import::header_hash(header).0;
-    let layer = layer::seal(vendor.suite, &vendor.public, context::LAYER_VENDOR, &bound, header, &plain)?;
+    let layer = layer::seal(
+        vendor.suite,
+        &vendor.public,
+        context::LAYER_VENDOR,
+        &bound,
+        header,
+        &plain,
+    )?;
     Ok(cbor::encode(&layer))
 }
 
@@ -205,5 +255,9 @@ fn policy(order: &KeyOrder, material: &Material) -> UsagePolicy {
     };
     algorithms.sort();
     algorithms.dedup();
-    UsagePolicy { kind, class: order.class, algorithms }
+    UsagePolicy {
+        kind,
+        class: order.class,
+        algorithms,
+    }
 }

@@ -52,7 +52,9 @@ pub struct ServiceOrder {
 #[derive(Debug, thiserror::Error)]
 pub enum WrapError {
     /// WRP-2: the proof is from too long ago.
-    #[error("WRP-2: the proof was verified {age_s} s ago, and one for wrapping is good for {max_s} s; fetch fresh evidence")]
+    #[error(
+        "WRP-2: the proof was verified {age_s} s ago, and one for wrapping is good for {max_s} s; fetch fresh evidence"
+    )]
     StaleProof {
         /// Its age.
         age_s: u64,
@@ -60,7 +62,9 @@ pub enum WrapError {
         max_s: u64,
     },
     /// WRP-3: the customer's clock and the enclave's differ too much for the enclave to accept the header.
-    #[error("WRP-3: this machine's clock ({now_s}) and the enclave's ({attested_s}) differ by more than {max_s} s; set this machine's clock")]
+    #[error(
+        "WRP-3: this machine's clock ({now_s}) and the enclave's ({attested_s}) differ by more than {max_s} s; set this machine's clock"
+    )]
     Clock {
         /// Here, Unix seconds.
         now_s: u64,
@@ -97,7 +101,9 @@ pub enum WrapError {
         algorithm: Algorithm,
     },
     /// WRP-8: the revocation data are out of bounds.
-    #[error("WRP-8: the revocation terms are outside of what this group allows: 1 to 3 services by HOST[:PORT], interval {interval_min_s} to {interval_max_s} s, grace at most the interval and {grace_max_s} s, skew 1 to 60 s")]
+    #[error(
+        "WRP-8: the revocation terms are outside of what this group allows: 1 to 3 services by HOST[:PORT], interval {interval_min_s} to {interval_max_s} s, grace at most the interval and {grace_max_s} s, skew 1 to 60 s"
+    )]
     Revocation {
         /// Shortest interval.
         interval_min_s: u32,
@@ -107,19 +113,25 @@ pub enum WrapError {
         grace_max_s: u32,
     },
     /// WRP-9: a key without revocation has no hard end.
-    #[error("WRP-9: a key without a revocation service cannot be taken back, so it needs a hard end (at most {max_s} s from now)")]
+    #[error(
+        "WRP-9: a key without a revocation service cannot be taken back, so it needs a hard end (at most {max_s} s from now)"
+    )]
     NoHardEnd {
         /// The most.
         max_s: u64,
     },
     /// WRP-9: the hard end is over, or too far away for a key without revocation.
-    #[error("WRP-9: the hard end must be in the future and, without a revocation service, at most {max_s} s from now")]
+    #[error(
+        "WRP-9: the hard end must be in the future and, without a revocation service, at most {max_s} s from now"
+    )]
     HardEnd {
         /// The most.
         max_s: u64,
     },
     /// WRP-10: too large for the protocol.
-    #[error("WRP-10: key, policy and revocation data together are larger than the protocol allows; shorten label or hosts")]
+    #[error(
+        "WRP-10: key, policy and revocation data together are larger than the protocol allows; shorten label or hosts"
+    )]
     TooLarge,
     /// A key that was proven cannot be sealed to.
     #[error("the layer was not sealed: {0}")]
@@ -127,7 +139,12 @@ pub enum WrapError {
 }
 
 impl KeyOrder {
-    pub(super) fn check(&self, keys: &ProvenKeys, material: &Material, now_s: u64) -> Result<UsagePolicy, WrapError> {
+    pub(super) fn check(
+        &self,
+        keys: &ProvenKeys,
+        material: &Material,
+        now_s: u64,
+    ) -> Result<UsagePolicy, WrapError> {
         let proven = keys.proven();
         let age_s = now_s.saturating_sub(proven.verified_s());
         let max_s = limits::EVIDENCE_MAX_AGE_S;
@@ -137,7 +154,11 @@ impl KeyOrder {
         let attested_s = proven.instance().evidence_s() + age_s;
         let max_s = limits::CREATED_SKEW_S;
         if now_s.abs_diff(attested_s) > max_s {
-            return Err(WrapError::Clock { now_s, attested_s, max_s });
+            return Err(WrapError::Clock {
+                now_s,
+                attested_s,
+                max_s,
+            });
         }
         if keys.vendor().not_after_s <= now_s {
             return Err(WrapError::TeeKeyExpired);
@@ -164,14 +185,24 @@ impl KeyOrder {
         if policy.algorithms.len() > limits::ALGORITHMS {
             return Err(WrapError::TooLarge);
         }
-        match policy.algorithms.iter().find(|algorithm| !possible.contains(algorithm)) {
-            Some(algorithm) => Err(WrapError::Algorithm { kind, class, algorithm: *algorithm }),
+        match policy
+            .algorithms
+            .iter()
+            .find(|algorithm| !possible.contains(algorithm))
+        {
+            Some(algorithm) => Err(WrapError::Algorithm {
+                kind,
+                class,
+                algorithm: *algorithm,
+            }),
             None => Ok(()),
         }
     }
 
     fn check_revocation(&self, keys: &ProvenKeys) -> Result<(), WrapError> {
-        let Some(order) = &self.revocation else { return Ok(()) };
+        let Some(order) = &self.revocation else {
+            return Ok(());
+        };
         let bounds = keys.proven().binding().bounds;
         // Tokens are drawn later and differ; the bounds do not look at them otherwise.
         let service = |(number, service): (u8, &ServiceOrder)| Service {
@@ -201,7 +232,11 @@ impl KeyOrder {
             (None, Some(_)) => Ok(()),
             (Some(end_s), revocation) => {
                 let near_enough = revocation.is_some() || end_s <= now_s.saturating_add(max_s);
-                if end_s > now_s && near_enough { Ok(()) } else { Err(WrapError::HardEnd { max_s }) }
+                if end_s > now_s && near_enough {
+                    Ok(())
+                } else {
+                    Err(WrapError::HardEnd { max_s })
+                }
             }
         }
     }

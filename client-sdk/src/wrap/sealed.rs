@@ -95,13 +95,24 @@ impl SealedImport {
         services: Vec<ServiceAtImport>,
     ) -> Self {
         let (partition, label) = (order.partition.clone(), order.label.clone());
-        Self { version: 1, request, expected, partition, label, services }
+        Self {
+            version: 1,
+            request,
+            expected,
+            partition,
+            label,
+            services,
+        }
     }
 
     /// Reads what [`SealedImport::to_bytes`] wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         let import: Self = cbor::decode(bytes, limits::IMPORT + 8 * 1024)?;
-        if import.version == 1 { Ok(import) } else { Err(DecodeError::Malformed) }
+        if import.version == 1 {
+            Ok(import)
+        } else {
+            Err(DecodeError::Malformed)
+        }
     }
 
     /// The form on disk.

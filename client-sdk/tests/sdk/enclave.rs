@@ -10,15 +10,16 @@ use cofferdam::transport::{CallError, Parent};
 use cofferdam_wire::cose::CoseSign1;
 use cofferdam_wire::id::{KeyId, Nonce, RecipientId};
 use cofferdam_wire::import::{
-    Control, ImportHeader, ImportRequest, Material, Payload, Receipt, ReceiptBundle, Statement, control_hash, header_hash,
-    material_hash, revocation_hash, vendor_layer_hash,
+    Control, ImportHeader, ImportRequest, Material, Payload, Receipt, ReceiptBundle, Statement,
+    control_hash, header_hash, material_hash, revocation_hash, vendor_layer_hash,
 };
 use cofferdam_wire::kind::Suite;
 use cofferdam_wire::layer::{Layer, unpad};
 use cofferdam_wire::operation::{Input, Operation, Outcome};
 use cofferdam_wire::session::{
-    Answer, Request, SealedRequest, SessionAccepted, SessionOpen, SessionPlain, accept_aad, answer_aad,
-    answer_key_exporter, opening_signed, request_aad, request_key_exporter, ticket_hash,
+    Answer, Request, SealedRequest, SessionAccepted, SessionOpen, SessionPlain, accept_aad,
+    answer_aad, answer_key_exporter, opening_signed, request_aad, request_key_exporter,
+    ticket_hash,
 };
 use cofferdam_wire::transcript::{ChallengePlain, challenge_reply_input};
 use cofferdam_wire::{Code, cbor, context, limits};
@@ -38,16 +39,28 @@ pub(crate) struct OpenedImport {
 
 impl World {
     /// Opens a layer with whichever key of `side` it names.
-    fn open_layer(&self, context: &str, bound: &[u8; 32], aad: &[u8], layer: &Layer) -> Result<Zeroizing<Vec<u8>>, Code> {
+    fn open_layer(
+        &self,
+        context: &str,
+        bound: &[u8; 32],
+        aad: &[u8],
+        layer: &Layer,
+    ) -> Result<Zeroizing<Vec<u8>>, Code> {
         let binding = self.binding();
         let is = |id: RecipientId| layer.recipient == id;
         match layer.suite {
-            Suite::XWing if is(self.provider_keys()[0].id()) => open_xwing(&self.provider, context, bound, aad, layer),
-            Suite::XWing if is(binding.tee[0].id()) => open_xwing(&self.tee, context, bound, aad, layer),
+            Suite::XWing if is(self.provider_keys()[0].id()) => {
+                open_xwing(&self.provider, context, bound, aad, layer)
+            }
+            Suite::XWing if is(binding.tee[0].id()) => {
+                open_xwing(&self.tee, context, bound, aad, layer)
+            }
             Suite::RsaOaep if is(self.provider_keys()[1].id()) => {
                 open_rsa(&self.provider_rsa, context, bound, aad, layer)
             }
-            Suite::RsaOaep if is(binding.tee[1].id()) => open_rsa(&self.tee_rsa, context, bound, aad, layer),
+            Suite::RsaOaep if is(binding.tee[1].id()) => {
+                open_rsa(&self.tee_rsa, context, bound, aad, layer)
+            }
             _ => Err(Code::UnknownRecipient),
         }
     }
@@ -75,12 +88,18 @@ impl World {
         }
         let inner: Layer = cbor::decode(&inner, limits::LAYER)?;
         let plain = self.open_layer(context::LAYER_VENDOR, &bound, &statement.header, &inner)?;
-        let payload: Payload<'_> = cbor::decode(unpad(&plain, limits::PAYLOAD_STEP).unwrap(), limits::PAYLOAD)?;
+        let payload: Payload<'_> = cbor::decode(
+            unpad(&plain, limits::PAYLOAD_STEP).unwrap(),
+            limits::PAYLOAD,
+        )?;
         let control: Control = cbor::decode(payload.control, limits::CONTROL)?;
         let material: Material<'_> = cbor::decode(payload.material, limits::MATERIAL)?;
         assert_eq!(control_hash(payload.control), statement.control);
         assert_eq!(material_hash(payload.material), statement.material);
-        assert_eq!(revocation_hash(control.revocation.as_ref(), payload.release_secrets), statement.revocation);
+        assert_eq!(
+            revocation_hash(control.revocation.as_ref(), payload.release_secrets),
+            statement.revocation
+        );
         Ok(OpenedImport {
             header,
             cose_key: material.cose_key.to_vec(),
@@ -94,9 +113,16 @@ impl World {
     /// The receipt for an opened import.
     pub(crate) fn receipt(&self, opened: &OpenedImport) -> Receipt {
         let policy = opened.control.policy.clone();
-        let public_key = policy.kind.is_asymmetric().then(|| public_half(&opened.cose_key));
-        let check_value = (!policy.kind.is_asymmetric())
-            .then(|| cofferdam_wire::import::check_value(&opened.salt, &opened.cose_key[opened.cose_key.len() - 32..]));
+        let public_key = policy
+            .kind
+            .is_asymmetric()
+            .then(|| public_half(&opened.cose_key));
+        let check_value = (!policy.kind.is_asymmetric()).then(|| {
+            cofferdam_wire::import::check_value(
+                &opened.salt,
+                &opened.cose_key[opened.cose_key.len() - 32..],
+            )
+        });
         Receipt {
             version: 1,
             key: opened.key,
@@ -105,7 +131,11 @@ impl World {
             transcript: opened.header.transcript,
             public_key,
             check_value,
-            lease: opened.control.revocation.as_ref().map(|revocation| revocation.terms()),
+            lease: opened
+                .control
+                .revocation
+                .as_ref()
+                .map(|revocation| revocation.terms()),
             hard_end_s: opened.control.hard_end_s,
             escrow: self.binding().escrow,
             epoch: self.binding().epoch,
@@ -119,7 +149,10 @@ impl World {
     pub(crate) fn bundle(&self, receipt: &Receipt) -> ReceiptBundle {
         let binding = cbor::encode(&self.binding());
         ReceiptBundle {
-            receipt: self.instance.sign1(context::RECEIPT, cbor::encode(receipt)).to_bytes(),
+            receipt: self
+                .instance
+                .sign1(context::RECEIPT, cbor::encode(receipt))
+                .to_bytes(),
             evidence: self.evidence(&binding, &[0; 32], self.now_s - 1800),
             binding,
             vendor_statement: self.signed_statement(&self.statement()),
@@ -186,15 +219,17 @@ impl<'a> Played<'a> {
     fn accept(&self, opening: &[u8]) -> Result<Vec<u8>, Code> {
         let open: SessionOpen = cbor::decode(opening, limits::SESSION_OPEN)?;
         let info = open.info.hpke_info();
-        let receiver =
-            hpke::setup_receiver(&self.world.session, &open.enc, &info).map_err(|_| Code::SessionRefused)?;
+        let receiver = hpke::setup_receiver(&self.world.session, &open.enc, &info)
+            .map_err(|_| Code::SessionRefused)?;
         let request_key = receiver.export(&request_key_exporter());
         let answer_key = receiver.export(&answer_key_exporter());
-        let plain = receiver.open(b"", &open.ciphertext).map_err(|_| Code::SessionRefused)?;
+        let plain = receiver
+            .open(b"", &open.ciphertext)
+            .map_err(|_| Code::SessionRefused)?;
         let plain: SessionPlain = cbor::decode(&plain, limits::SESSION_OPEN)?;
         let signed = CoseSign1::from_bytes(&plain.signature, limits::SESSION_OPEN)?;
-        let payload =
-            verify_sign1(&plain.app, context::SESSION_OPEN, &signed).map_err(|_| Code::BadSignature)?;
+        let payload = verify_sign1(&plain.app, context::SESSION_OPEN, &signed)
+            .map_err(|_| Code::BadSignature)?;
         if payload != opening_signed(&info, &open.enc) || plain.app.thumbprint() != open.info.app {
             return Err(Code::SessionRefused);
         }
@@ -207,8 +242,13 @@ impl<'a> Played<'a> {
             not_after_s: self.world.now_s + 3600,
         };
         let aad = accept_aad(&open.info.group, opening);
-        let sealed = xaes::seal_with_random_nonce(&answer_key, &aad, &cbor::encode(&accepted)).unwrap();
-        self.served.lock().unwrap().push(Served { ticket, request_key, answer_key });
+        let sealed =
+            xaes::seal_with_random_nonce(&answer_key, &aad, &cbor::encode(&accepted)).unwrap();
+        self.served.lock().unwrap().push(Served {
+            ticket,
+            request_key,
+            answer_key,
+        });
         Ok(sealed)
     }
 
@@ -219,11 +259,17 @@ impl<'a> Played<'a> {
             served.clear();
         }
         let sealed: SealedRequest = cbor::decode(body, limits::SEALED_REQUEST)?;
-        let session = served.iter().find(|session| session.ticket == sealed.ticket).ok_or(Code::SessionRefused)?;
+        let session = served
+            .iter()
+            .find(|session| session.ticket == sealed.ticket)
+            .ok_or(Code::SessionRefused)?;
         let (group, ticket) = (self.world.group(), ticket_hash(&sealed.ticket));
-        let plain =
-            xaes::open_with_leading_nonce(&session.request_key, &request_aad(&group, &ticket), &sealed.sealed)
-                .map_err(|_| Code::SessionRefused)?;
+        let plain = xaes::open_with_leading_nonce(
+            &session.request_key,
+            &request_aad(&group, &ticket),
+            &sealed.sealed,
+        )
+        .map_err(|_| Code::SessionRefused)?;
         let request: Request = cbor::decode(&plain, limits::SEALED_REQUEST)?;
         let now_ms = self.world.now_s * 1000;
         assert!((now_ms..=now_ms + limits::DEADLINE_MAX_MS).contains(&request.deadline_ms));
@@ -231,18 +277,30 @@ impl<'a> Played<'a> {
             Operation::Random { count } => Answer::Done(Outcome::Bytes(vec![7; count.into()])),
             Operation::Destroy { key } if key.0 == [1; 32] => Answer::Done(Outcome::Verdict(true)),
             Operation::Destroy { .. } => Answer::Done(Outcome::Destroyed(true)),
-            Operation::Sign { input: Input::Message(message), .. } => {
-                Answer::Done(Outcome::Bytes([b"signed ", &message[..]].concat()))
-            }
-            Operation::Verify { input: Input::Message(message), signature, .. } => {
-                Answer::Done(Outcome::Verdict(signature == [b"signed ", &message[..]].concat()))
-            }
+            Operation::Sign {
+                input: Input::Message(message),
+                ..
+            } => Answer::Done(Outcome::Bytes([b"signed ", &message[..]].concat())),
+            Operation::Verify {
+                input: Input::Message(message),
+                signature,
+                ..
+            } => Answer::Done(Outcome::Verdict(
+                signature == [b"signed ", &message[..]].concat(),
+            )),
             Operation::Hash { data, .. } => Answer::Done(Outcome::Bytes(data)),
             _ => Answer::Refused(Code::NotFound),
         };
         let aad = answer_aad(&group, &ticket, body);
-        let answer = xaes::seal_with_random_nonce(&session.answer_key, &aad, &cbor::encode(&answer)).unwrap();
-        let first = self.first_answer.lock().unwrap().get_or_insert_with(|| answer.clone()).clone();
+        let answer =
+            xaes::seal_with_random_nonce(&session.answer_key, &aad, &cbor::encode(&answer))
+                .unwrap();
+        let first = self
+            .first_answer
+            .lock()
+            .unwrap()
+            .get_or_insert_with(|| answer.clone())
+            .clone();
         Ok(if faults.swap_answers { first } else { answer })
     }
 
@@ -270,7 +328,10 @@ impl Parent for Played<'_> {
     }
 
     async fn challenge(&self, challenge: Vec<u8>) -> Result<Vec<u8>, CallError> {
-        let mut reply = self.world.answer_challenge(&challenge).map_err(CallError::refused)?;
+        let mut reply = self
+            .world
+            .answer_challenge(&challenge)
+            .map_err(CallError::refused)?;
         let layer: Layer = cbor::decode(&challenge, limits::LAYER).unwrap();
         if self.faults.lock().unwrap().wrong_reply_for == Some(layer.recipient) {
             reply[0] ^= 1;

@@ -18,31 +18,55 @@ async fn a_session_over_posts_and_over_a_stream() {
     let client = || Client::new(&server.url, Some(&server.ca_pem)).unwrap();
     let app = owner();
     let granted = vec![grant(world, &app)];
-    let posts = Session::open(client(), Arc::new(world.verifier()), granted, app).await.unwrap();
-    assert_eq!(posts.hash(HashAlgorithm::Sha256, vec![1; 1000]).await.unwrap(), vec![1; 1000]);
+    let posts = Session::open(client(), Arc::new(world.verifier()), granted, app)
+        .await
+        .unwrap();
+    assert_eq!(
+        posts
+            .hash(HashAlgorithm::Sha256, vec![1; 1000])
+            .await
+            .unwrap(),
+        vec![1; 1000]
+    );
 
     let app = owner();
     let granted = vec![grant(world, &app)];
     let streamed = Streamed::new(client());
-    let session = Session::open(streamed, Arc::new(world.verifier()), granted, app).await.unwrap();
+    let session = Session::open(streamed, Arc::new(world.verifier()), granted, app)
+        .await
+        .unwrap();
     let session = Arc::new(session);
     let calls: Vec<_> = (0..50u8)
         .map(|number| {
             let session = Arc::clone(&session);
-            tokio::spawn(async move { session.hash(HashAlgorithm::Sha256, vec![number; 2000]).await.unwrap()[0] })
+            tokio::spawn(async move {
+                session
+                    .hash(HashAlgorithm::Sha256, vec![number; 2000])
+                    .await
+                    .unwrap()[0]
+            })
         })
         .collect();
     for (number, call) in (0..50u8).zip(calls) {
         assert_eq!(call.await.unwrap(), number);
     }
-    server.provider.played.faults.lock().unwrap().forget_sessions = true;
+    server
+        .provider
+        .played
+        .faults
+        .lock()
+        .unwrap()
+        .forget_sessions = true;
     assert!(session.random(3).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_server_under_another_root_is_not_talked_to() {
     let server = Server::start().await;
-    let other = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap().cert.pem();
+    let other = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])
+        .unwrap()
+        .cert
+        .pem();
     let client = Client::new(&server.url, Some(&other)).unwrap();
     let error = client.challenge(Vec::new()).await.unwrap_err();
     assert!(matches!(error, CallError::Unreachable { .. }), "{error}");

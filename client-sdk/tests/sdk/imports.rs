@@ -72,15 +72,26 @@ impl<'a> Desk<'a> {
 
     async fn import(&self) -> Result<Confirmed, ImportError> {
         let note = |step| self.steps.lock().unwrap().push(step);
-        self.importer(&note).import(&ed25519(), &order(), Suites::default(), &owner()).await
+        self.importer(&note)
+            .import(&ed25519(), &order(), Suites::default(), &owner())
+            .await
     }
 
     async fn finish(&self, key: KeyId) -> Result<Confirmed, ImportError> {
         self.importer(&|_| ()).finish(key).await
     }
 
-    fn importer<'b>(&'b self, progress: &'b (dyn Fn(Step) + Send + Sync)) -> Importer<'b, Played<'a>, Book> {
-        Importer { parent: &self.parent, verifier: &self.verifier, store: &self.store, registrars: &self.books, progress }
+    fn importer<'b>(
+        &'b self,
+        progress: &'b (dyn Fn(Step) + Send + Sync),
+    ) -> Importer<'b, Played<'a>, Book> {
+        Importer {
+            parent: &self.parent,
+            verifier: &self.verifier,
+            store: &self.store,
+            registrars: &self.books,
+            progress,
+        }
     }
 
     fn only_stage(&self) -> Option<Stage> {
@@ -108,10 +119,16 @@ async fn everything_happens_in_order() {
     ];
     assert_eq!(*desk.steps.lock().unwrap(), expected);
     assert_eq!(desk.only_stage(), Some(Stage::Active));
-    assert_eq!(*desk.books[0].registered.lock().unwrap(), *desk.books[0].activated.lock().unwrap());
+    assert_eq!(
+        *desk.books[0].registered.lock().unwrap(),
+        *desk.books[0].activated.lock().unwrap()
+    );
     let again = ImportStore::in_directory(desk.directory.path()).unwrap();
     let stored = again.load(&confirmed.receipt().key).unwrap();
-    assert_eq!((stored.sealed.partition(), stored.sealed.label()), ("payments", "for tests"));
+    assert_eq!(
+        (stored.sealed.partition(), stored.sealed.label()),
+        ("payments", "for tests")
+    );
 }
 
 #[tokio::test]
@@ -119,7 +136,10 @@ async fn a_registration_that_fails_leaves_nothing_saved_or_sent() {
     let world = World::new();
     let desk = Desk::new(&world);
     *desk.books[0].refuse.lock().unwrap() = Some(Code::Unauthorized);
-    assert!(matches!(desk.import().await, Err(ImportError::Register { .. })));
+    assert!(matches!(
+        desk.import().await,
+        Err(ImportError::Register { .. })
+    ));
     assert_eq!(desk.only_stage(), None);
     assert!(desk.parent.imports.lock().unwrap().is_empty());
 }
@@ -129,7 +149,9 @@ async fn a_service_without_credential_is_said_before_anything_else() {
     let world = World::new();
     let mut desk = Desk::new(&world);
     desk.books.clear();
-    assert!(matches!(desk.import().await, Err(ImportError::NoRegistrar(host)) if host == "status.example:8443"));
+    assert!(
+        matches!(desk.import().await, Err(ImportError::NoRegistrar(host)) if host == "status.example:8443")
+    );
     assert!(desk.steps.lock().unwrap().is_empty());
 }
 
@@ -138,9 +160,14 @@ async fn a_retry_sends_the_same_bytes() {
     let world = World::new();
     let desk = Desk::new(&world);
     desk.parent.faults.lock().unwrap().refuse_imports = vec![Code::Busy, Code::Unreachable];
-    let Err(ImportError::Send { key, .. }) = desk.import().await else { panic!("the import was not refused") };
+    let Err(ImportError::Send { key, .. }) = desk.import().await else {
+        panic!("the import was not refused")
+    };
     assert_eq!(desk.only_stage(), Some(Stage::Saved));
-    assert!(matches!(desk.finish(key).await, Err(ImportError::Send { .. })));
+    assert!(matches!(
+        desk.finish(key).await,
+        Err(ImportError::Send { .. })
+    ));
     assert_eq!(desk.finish(key).await.unwrap().receipt().key, key);
     let sent = desk.parent.imports.lock().unwrap();
     assert_eq!(sent.len(), 3);
@@ -153,7 +180,10 @@ async fn what_can_never_be_accepted_is_not_kept() {
     let world = World::new();
     let desk = Desk::new(&world);
     desk.parent.faults.lock().unwrap().refuse_imports = vec![Code::WeakKey];
-    assert!(matches!(desk.import().await, Err(ImportError::Refused(Code::WeakKey))));
+    assert!(matches!(
+        desk.import().await,
+        Err(ImportError::Refused(Code::WeakKey))
+    ));
     assert_eq!(desk.only_stage(), None);
     assert!(desk.books[0].activated.lock().unwrap().is_empty());
 }
@@ -162,8 +192,11 @@ async fn what_can_never_be_accepted_is_not_kept() {
 async fn t09_a_receipt_that_lies_activates_nothing() {
     let world = World::new();
     let desk = Desk::new(&world);
-    desk.parent.faults.lock().unwrap().lie = Some(|receipt| receipt.lease.as_mut().unwrap().interval_s = 604_800);
-    let Err(ImportError::Receipt { key, reason }) = desk.import().await else { panic!("the lie was believed") };
+    desk.parent.faults.lock().unwrap().lie =
+        Some(|receipt| receipt.lease.as_mut().unwrap().interval_s = 604_800);
+    let Err(ImportError::Receipt { key, reason }) = desk.import().await else {
+        panic!("the lie was believed")
+    };
     assert_eq!(reason.check(), "RCP-6");
     assert!(desk.books[0].activated.lock().unwrap().is_empty());
     assert_eq!(desk.only_stage(), Some(Stage::Saved));
@@ -180,8 +213,13 @@ async fn an_activation_that_fails_is_made_up_for_without_sending_again() {
             *desk.books[0].refuse.lock().unwrap() = Some(Code::Unreachable);
         }
     };
-    let failed = desk.importer(&note).import(&ed25519(), &order(), Suites::default(), &owner()).await;
-    let Err(ImportError::Activate { key, .. }) = failed else { panic!("the activation did not fail") };
+    let failed = desk
+        .importer(&note)
+        .import(&ed25519(), &order(), Suites::default(), &owner())
+        .await;
+    let Err(ImportError::Activate { key, .. }) = failed else {
+        panic!("the activation did not fail")
+    };
     assert_eq!(desk.only_stage(), Some(Stage::Confirmed));
     *desk.books[0].refuse.lock().unwrap() = None;
     assert!(desk.finish(key).await.is_ok());
@@ -196,10 +234,18 @@ async fn a_damaged_file_is_named() {
     let world = World::new();
     let desk = Desk::new(&world);
     let key = desk.import().await.unwrap().receipt().key;
-    let file = desk.directory.path().join("imports").join(key.to_string()).join("sealed.cbor");
+    let file = desk
+        .directory
+        .path()
+        .join("imports")
+        .join(key.to_string())
+        .join("sealed.cbor");
     std::fs::write(&file, b"?").unwrap();
     let error = desk.finish(key).await.err().unwrap();
-    assert!(error.to_string().contains("sealed.cbor is damaged"), "{error}");
+    assert!(
+        error.to_string().contains("sealed.cbor is damaged"),
+        "{error}"
+    );
     let unknown = desk.finish(KeyId([1; 32])).await.err().unwrap();
     assert!(unknown.to_string().contains("coffer key list"), "{unknown}");
 }

@@ -5,7 +5,8 @@ use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair};
 use cofferdam_wire::binding::Measurement;
 use minicbor::Encoder;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384,
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P384_SHA384,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -46,9 +47,15 @@ impl Nsm {
         let mut leaf = params("enclave");
         leaf.is_ca = IsCa::ExplicitNoCa;
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        let leaf = leaf.signed_by(&leaf_key, &Issuer::from_params(&root, &root_key)).unwrap().der().to_vec();
+        let leaf = leaf
+            .signed_by(&leaf_key, &Issuer::from_params(&root, &root_key))
+            .unwrap()
+            .der()
+            .to_vec();
         let root = root.self_signed(&root_key).unwrap().der().to_vec();
-        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, leaf_key.serialized_der()).unwrap();
+        let key =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, leaf_key.serialized_der())
+                .unwrap();
         Nsm { root, leaf, key }
     }
 
@@ -60,29 +67,72 @@ impl Nsm {
         let payload = self.payload(says);
         let mut structure = Encoder::new(Vec::new());
         let s = structure.array(4).unwrap().str("Signature1").unwrap();
-        s.bytes(&PROTECTED_ES384).unwrap().bytes(b"").unwrap().bytes(&payload).unwrap();
-        let signature = self.key.sign(&SystemRandom::new(), structure.writer()).unwrap();
+        s.bytes(&PROTECTED_ES384)
+            .unwrap()
+            .bytes(b"")
+            .unwrap()
+            .bytes(&payload)
+            .unwrap();
+        let signature = self
+            .key
+            .sign(&SystemRandom::new(), structure.writer())
+            .unwrap();
         let mut document = Encoder::new(Vec::new());
-        let d = document.array(4).unwrap().bytes(&PROTECTED_ES384).unwrap().map(0).unwrap();
-        d.bytes(&payload).unwrap().bytes(signature.as_ref()).unwrap();
+        let d = document
+            .array(4)
+            .unwrap()
+            .bytes(&PROTECTED_ES384)
+            .unwrap()
+            .map(0)
+            .unwrap();
+        d.bytes(&payload)
+            .unwrap()
+            .bytes(signature.as_ref())
+            .unwrap();
         document.into_writer()
     }
 
     fn payload(&self, says: &Says<'_>) -> Vec<u8> {
         let mut encoder = Encoder::new(Vec::new());
-        let optional = [("public_key", says.public_key), ("user_data", says.user_data), ("nonce", says.nonce)];
+        let optional = [
+            ("public_key", says.public_key),
+            ("user_data", says.user_data),
+            ("nonce", says.nonce),
+        ];
         let present = optional.iter().filter(|(_, value)| value.is_some()).count();
         encoder.map(6 + present as u64).unwrap();
-        encoder.str("module_id").unwrap().str("i-0123456789abcdef0-enc0123456789abcdef").unwrap();
+        encoder
+            .str("module_id")
+            .unwrap()
+            .str("i-0123456789abcdef0-enc0123456789abcdef")
+            .unwrap();
         encoder.str("digest").unwrap().str("SHA384").unwrap();
-        encoder.str("timestamp").unwrap().u64(says.at_s * 1000).unwrap();
+        encoder
+            .str("timestamp")
+            .unwrap()
+            .u64(says.at_s * 1000)
+            .unwrap();
         encoder.str("pcrs").unwrap().map(3).unwrap();
-        let pcrs = [says.measurement.pcr0, says.measurement.pcr1, says.measurement.pcr2];
+        let pcrs = [
+            says.measurement.pcr0,
+            says.measurement.pcr1,
+            says.measurement.pcr2,
+        ];
         for (index, pcr) in pcrs.iter().enumerate() {
             encoder.u64(index as u64).unwrap().bytes(pcr).unwrap();
         }
-        encoder.str("certificate").unwrap().bytes(&self.leaf).unwrap();
-        encoder.str("cabundle").unwrap().array(1).unwrap().bytes(&self.root).unwrap();
+        encoder
+            .str("certificate")
+            .unwrap()
+            .bytes(&self.leaf)
+            .unwrap();
+        encoder
+            .str("cabundle")
+            .unwrap()
+            .array(1)
+            .unwrap()
+            .bytes(&self.root)
+            .unwrap();
         for (name, value) in optional {
             if let Some(value) = value {
                 encoder.str(name).unwrap().bytes(value).unwrap();

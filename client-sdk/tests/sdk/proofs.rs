@@ -16,7 +16,9 @@ const DAY: u64 = 24 * 3600;
 
 fn refusal(change: impl FnOnce(&World, &mut Draft)) -> ProofError {
     let world = World::new();
-    let error = world.judge(&world.verifier(), |draft| change(&world, draft)).err();
+    let error = world
+        .judge(&world.verifier(), |draft| change(&world, draft))
+        .err();
     error.unwrap_or_else(|| panic!("the defect was accepted"))
 }
 
@@ -26,7 +28,10 @@ fn tampered(change: impl FnOnce(&mut Proof)) -> ProofError {
     let nonce = FreshNonce::draw();
     let mut proof = world.assemble(&world.draft(nonce.as_nonce()));
     change(&mut proof);
-    let error = world.verifier().verify(&cbor::encode(&proof), nonce, world.now_s).err();
+    let error = world
+        .verifier()
+        .verify(&cbor::encode(&proof), nonce, world.now_s)
+        .err();
     error.unwrap_or_else(|| panic!("the defect was accepted"))
 }
 
@@ -47,7 +52,11 @@ fn prf_1_every_part_must_be_well_formed() {
     let nonce = FreshNonce::draw();
     let mut proof = world.proof(nonce.as_nonce(), |_| ());
     proof.push(0);
-    let error = world.verifier().verify(&proof, nonce, world.now_s).err().unwrap();
+    let error = world
+        .verifier()
+        .verify(&proof, nonce, world.now_s)
+        .err()
+        .unwrap();
     assert!(matches!(error, ProofError::Malformed("bundle")), "{error}");
     for error in [
         tampered(|proof| proof.enclave.binding.push(0)),
@@ -65,18 +74,28 @@ fn prf_2_t04_the_pinned_root_decides_not_the_bundle() {
     file.attestation_root = "aws-nitro".into();
     let verifier = Verifier::new(file.check().unwrap(), Known::in_memory());
     let error = world.judge(&verifier, |_| ()).err().unwrap();
-    assert!(matches!(error, ProofError::Evidence(EvidenceError::UntrustedRoot)), "{error}");
+    assert!(
+        matches!(error, ProofError::Evidence(EvidenceError::UntrustedRoot)),
+        "{error}"
+    );
 }
 
 #[test]
 fn prf_2_t06_a_debug_enclave_is_refused_also_when_its_zeros_are_listed() {
     let error = refusal(|_, draft| {
-        let zeros = cofferdam_wire::binding::Measurement { pcr0: [0; 48], pcr1: [0; 48], pcr2: [0; 48] };
+        let zeros = cofferdam_wire::binding::Measurement {
+            pcr0: [0; 48],
+            pcr1: [0; 48],
+            pcr2: [0; 48],
+        };
         draft.measurement = zeros;
         draft.binding.measurements = vec![zeros];
         draft.statement.images[0].measurement = zeros;
     });
-    assert!(matches!(error, ProofError::Evidence(EvidenceError::DebugMode)), "{error}");
+    assert!(
+        matches!(error, ProofError::Evidence(EvidenceError::DebugMode)),
+        "{error}"
+    );
 }
 
 #[test]
@@ -101,9 +120,15 @@ fn prf_4_t08_evidence_over_another_binding_is_refused() {
 
 #[test]
 fn prf_5_the_instance_key_is_the_one_in_the_evidence() {
-    assert_eq!(refusal(|_, draft| draft.public_key = Some(vec![7; 44])).check(), "PRF-5");
+    assert_eq!(
+        refusal(|_, draft| draft.public_key = Some(vec![7; 44])).check(),
+        "PRF-5"
+    );
     let p256 = SigningKey::generate(SignatureKind::P256).public();
-    assert_eq!(refusal(|_, draft| draft.binding.instance = p256).check(), "PRF-5");
+    assert_eq!(
+        refusal(|_, draft| draft.binding.instance = p256).check(),
+        "PRF-5"
+    );
 }
 
 #[test]
@@ -120,7 +145,12 @@ fn prf_6_a_binding_that_no_image_makes_is_refused() {
         |_, draft| draft.binding.tee[1].suite = Suite::XWing,
         |world, draft| draft.binding.tee[0].not_after_s = world.now_s + 31 * DAY,
         |_, draft| draft.binding.tee[0].epoch = 2,
-        |_, draft| draft.binding.bounds = PolicyBounds { grace_max_s: 3601, ..PolicyBounds::IMAGE },
+        |_, draft| {
+            draft.binding.bounds = PolicyBounds {
+                grace_max_s: 3601,
+                ..PolicyBounds::IMAGE
+            }
+        },
     ];
     for (number, change) in changes.into_iter().enumerate() {
         let error = refusal(change);
@@ -131,7 +161,10 @@ fn prf_6_a_binding_that_no_image_makes_is_refused() {
 #[test]
 fn prf_7_an_image_that_its_group_does_not_admit_is_refused() {
     let error = refusal(|_, draft| draft.measurement = FOREIGN_IMAGE);
-    assert!(matches!(&error, ProofError::NotAdmitted(image) if **image == FOREIGN_IMAGE), "{error}");
+    assert!(
+        matches!(&error, ProofError::NotAdmitted(image) if **image == FOREIGN_IMAGE),
+        "{error}"
+    );
 }
 
 #[test]
@@ -143,7 +176,9 @@ fn prf_8_only_the_pinned_vendor_speaks() {
 #[test]
 fn prf_9_t66_only_a_current_statement_counts() {
     let world = World::new();
-    let at_the_edge = world.judge(&world.verifier(), |draft| draft.statement.issued_s = world.now_s - 7 * DAY);
+    let at_the_edge = world.judge(&world.verifier(), |draft| {
+        draft.statement.issued_s = world.now_s - 7 * DAY
+    });
     assert!(at_the_edge.is_ok());
     let changes: [fn(&World, &mut Draft); 5] = [
         |_, draft| draft.statement.version = 2,
@@ -162,11 +197,33 @@ fn prf_9_t66_only_a_current_statement_counts() {
 fn prf_10_t66_an_older_statement_than_one_seen_is_refused_also_after_a_restart() {
     let world = World::new();
     let directory = tempfile::tempdir().unwrap();
-    let verifier = || Verifier::new(world.trust(), Known::in_directory(directory.path()).unwrap());
-    assert!(world.judge(&verifier(), |draft| draft.statement.sequence = 11).is_ok());
+    let verifier = || {
+        Verifier::new(
+            world.trust(),
+            Known::in_directory(directory.path()).unwrap(),
+        )
+    };
+    assert!(
+        world
+            .judge(&verifier(), |draft| draft.statement.sequence = 11)
+            .is_ok()
+    );
     let error = world.judge(&verifier(), |_| ()).err().unwrap();
-    assert!(matches!(error, ProofError::VendorSequence { got: 10, highest: 11 }), "{error}");
-    assert!(world.judge(&verifier(), |draft| draft.statement.sequence = 11).is_ok());
+    assert!(
+        matches!(
+            error,
+            ProofError::VendorSequence {
+                got: 10,
+                highest: 11
+            }
+        ),
+        "{error}"
+    );
+    assert!(
+        world
+            .judge(&verifier(), |draft| draft.statement.sequence = 11)
+            .is_ok()
+    );
 }
 
 #[test]
@@ -184,14 +241,20 @@ fn prf_10_a_refused_proof_is_not_remembered() {
 #[test]
 fn prf_11_t53_every_admitted_image_must_be_acceptable() {
     let error = refusal(|_, draft| draft.binding.measurements = vec![IMAGE, FOREIGN_IMAGE]);
-    assert!(matches!(&error, ProofError::MeasurementRefused(image) if **image == FOREIGN_IMAGE), "{error}");
+    assert!(
+        matches!(&error, ProofError::MeasurementRefused(image) if **image == FOREIGN_IMAGE),
+        "{error}"
+    );
     let withdrawn = refusal(|world, draft| draft.statement.images[0].until_s = Some(world.now_s));
     assert_eq!(withdrawn.check(), "PRF-11", "{withdrawn}");
     let world = World::new();
     let mut file = world.trust_file();
     file.measurements = Some(Vec::new());
     let verifier = Verifier::new(file.check().unwrap(), Known::in_memory());
-    assert_eq!(world.judge(&verifier, |_| ()).err().unwrap().check(), "PRF-11");
+    assert_eq!(
+        world.judge(&verifier, |_| ()).err().unwrap().check(),
+        "PRF-11"
+    );
 }
 
 #[test]
@@ -203,7 +266,10 @@ fn prf_12_the_genesis_record_makes_the_group_of_the_binding() {
 #[test]
 fn prf_13_genesis_evidence_is_of_this_body_and_of_nothing_else() {
     let error = refusal(|_, draft| draft.genesis_nonce = Some([7; 32]));
-    assert!(matches!(error, ProofError::GenesisEvidence(EvidenceError::Nonce)), "{error}");
+    assert!(
+        matches!(error, ProofError::GenesisEvidence(EvidenceError::Nonce)),
+        "{error}"
+    );
     let error = refusal(|_, draft| draft.genesis_public_key = Some(vec![7; 44]));
     assert!(matches!(error, ProofError::GenesisPublicKey), "{error}");
 }
@@ -211,19 +277,29 @@ fn prf_13_genesis_evidence_is_of_this_body_and_of_nothing_else() {
 #[test]
 fn prf_14_the_image_that_made_the_group_was_good_then() {
     let error = refusal(|_, draft| draft.genesis_measurement = FOREIGN_IMAGE);
-    assert!(matches!(&error, ProofError::GenesisMeasurement(image) if **image == FOREIGN_IMAGE), "{error}");
+    assert!(
+        matches!(&error, ProofError::GenesisMeasurement(image) if **image == FOREIGN_IMAGE),
+        "{error}"
+    );
     // An image that was withdrawn later may have made the group, a condemned one may not.
     let world = World::new();
     let judge = |until_s| {
         world.judge(&world.verifier(), |draft| {
             draft.genesis_measurement = FOREIGN_IMAGE;
             let image = draft.statement.images[0].clone();
-            let old = cofferdam_wire::vendor::Image { measurement: FOREIGN_IMAGE, until_s, ..image };
+            let old = cofferdam_wire::vendor::Image {
+                measurement: FOREIGN_IMAGE,
+                until_s,
+                ..image
+            };
             draft.statement.images.push(old);
         })
     };
     assert!(judge(Some(world.now_s - 99 * DAY)).is_ok());
-    assert_eq!(judge(Some(world.now_s - 100 * DAY)).err().unwrap().check(), "PRF-14");
+    assert_eq!(
+        judge(Some(world.now_s - 100 * DAY)).err().unwrap().check(),
+        "PRF-14"
+    );
     assert_eq!(judge(Some(0)).err().unwrap().check(), "PRF-14");
 }
 
@@ -262,22 +338,36 @@ fn prf_16_t20_a_fresh_install_is_not_the_group_that_was_known() {
     let verifier = world.verifier();
     assert!(world.judge(&verifier, |_| ()).is_ok());
     let error = world.judge(&verifier, another_group).err().unwrap();
-    assert!(matches!(error, ProofError::Group { expected, .. } if expected == world.group()), "{error}");
+    assert!(
+        matches!(error, ProofError::Group { expected, .. } if expected == world.group()),
+        "{error}"
+    );
     // Whoever has never seen the provider has nothing to compare with, unless the trust file names the group.
     assert!(world.judge(&world.verifier(), another_group).is_ok());
     let mut file = world.trust_file();
     file.group = Some(world.group().to_string());
     let pinned = Verifier::new(file.check().unwrap(), Known::in_memory());
-    assert_eq!(world.judge(&pinned, another_group).err().unwrap().check(), "PRF-16");
+    assert_eq!(
+        world.judge(&pinned, another_group).err().unwrap().check(),
+        "PRF-16"
+    );
     assert!(world.judge(&pinned, |_| ()).is_ok());
 }
 
 #[test]
 fn prf_17_t02_provider_keys_are_in_the_vendors_table() {
     let error = refusal(|_, draft| {
-        draft.provider_keys[0].public = cofferdam::crypto::hpke::PrivateKey::generate().public().to_vec();
+        draft.provider_keys[0].public = cofferdam::crypto::hpke::PrivateKey::generate()
+            .public()
+            .to_vec();
     });
     assert!(matches!(error, ProofError::ProviderKey(_)), "{error}");
-    assert!(matches!(refusal(|_, draft| draft.provider_keys.clear()), ProofError::ProviderKeys));
-    assert!(matches!(refusal(|_, draft| draft.provider_keys[1].suite = Suite::XWing), ProofError::ProviderKeys));
+    assert!(matches!(
+        refusal(|_, draft| draft.provider_keys.clear()),
+        ProofError::ProviderKeys
+    ));
+    assert!(matches!(
+        refusal(|_, draft| draft.provider_keys[1].suite = Suite::XWing),
+        ProofError::ProviderKeys
+    ));
 }

@@ -22,14 +22,24 @@ struct Case {
 impl Case {
     async fn new() -> Case {
         let world = World::new();
-        let keys = world.proven().prove_possession(Suites::default(), &Played::new(&world)).await.unwrap();
+        let keys = world
+            .proven()
+            .prove_possession(Suites::default(), &Played::new(&world))
+            .await
+            .unwrap();
         let wrapped = wrap(keys, &ed25519(), &order(), &owner(), world.now_s).unwrap();
         let receipt = world.receipt(&world.open_import(wrapped.import.request()).unwrap());
-        Case { expected: wrapped.import.expected().clone(), receipt, world }
+        Case {
+            expected: wrapped.import.expected().clone(),
+            receipt,
+            world,
+        }
     }
 
     fn judge(&self, bundle: &ReceiptBundle) -> Result<(), ReceiptError> {
-        VerifiedReceipt::verify(&self.world.trust(), bundle)?.confirm(&self.expected).map(|_| ())
+        VerifiedReceipt::verify(&self.world.trust(), bundle)?
+            .confirm(&self.expected)
+            .map(|_| ())
     }
 
     /// The bundle with one change, signed as it should be.
@@ -57,18 +67,47 @@ async fn rcp_1_to_rcp_4_t09_a_fake_receipt_does_not_count() {
     let case = Case::new().await;
     let stranger = World::new();
     let check = |result: Result<(), ReceiptError>| result.unwrap_err().check();
-    let not_a_receipt = case.world.instance.sign1(context::RECEIPT, vec![0]).to_bytes();
-    assert_eq!(check(case.bundle(|bundle| bundle.receipt = not_a_receipt)), "RCP-1");
-    assert_eq!(check(case.bundle(|bundle| bundle.evidence[300] ^= 1)), "RCP-2");
+    let not_a_receipt = case
+        .world
+        .instance
+        .sign1(context::RECEIPT, vec![0])
+        .to_bytes();
+    assert_eq!(
+        check(case.bundle(|bundle| bundle.receipt = not_a_receipt)),
+        "RCP-1"
+    );
+    assert_eq!(
+        check(case.bundle(|bundle| bundle.evidence[300] ^= 1)),
+        "RCP-2"
+    );
     let foreign = case.world.bundle(&case.receipt);
-    let foreign = ReceiptBundle { evidence: stranger.bundle(&case.receipt).evidence, ..foreign };
+    let foreign = ReceiptBundle {
+        evidence: stranger.bundle(&case.receipt).evidence,
+        ..foreign
+    };
     assert_eq!(check(case.judge(&foreign)), "RCP-2");
     let other_vendor = stranger.signed_statement(&case.world.statement());
-    assert_eq!(check(case.bundle(|bundle| bundle.vendor_statement = other_vendor)), "RCP-3");
-    let by_stranger = stranger.instance.sign1(context::RECEIPT, cbor::encode(&case.receipt)).to_bytes();
-    assert_eq!(check(case.bundle(|bundle| bundle.receipt = by_stranger)), "RCP-4");
-    let other_context = case.world.instance.sign1(context::STATUS_QUERY, cbor::encode(&case.receipt)).to_bytes();
-    assert_eq!(check(case.bundle(|bundle| bundle.receipt = other_context)), "RCP-4");
+    assert_eq!(
+        check(case.bundle(|bundle| bundle.vendor_statement = other_vendor)),
+        "RCP-3"
+    );
+    let by_stranger = stranger
+        .instance
+        .sign1(context::RECEIPT, cbor::encode(&case.receipt))
+        .to_bytes();
+    assert_eq!(
+        check(case.bundle(|bundle| bundle.receipt = by_stranger)),
+        "RCP-4"
+    );
+    let other_context = case
+        .world
+        .instance
+        .sign1(context::STATUS_QUERY, cbor::encode(&case.receipt))
+        .to_bytes();
+    assert_eq!(
+        check(case.bundle(|bundle| bundle.receipt = other_context)),
+        "RCP-4"
+    );
     let mut other_group = case.receipt.clone();
     other_group.group = GroupId([1; 32]);
     assert_eq!(check(case.judge(&case.world.bundle(&other_group))), "RCP-4");
@@ -79,16 +118,28 @@ async fn rcp_3_t66_the_statement_beside_it_must_be_current_then_and_accept_the_i
     let case = Case::new().await;
     let check = |result: Result<(), ReceiptError>| result.unwrap_err().check();
     assert!(case.statement(|_| ()).is_ok());
-    assert_eq!(check(case.statement(|statement| statement.images[0].measurement = FOREIGN_IMAGE)), "RCP-3");
-    assert_eq!(check(case.statement(|statement| statement.issued_s -= 7 * 24 * 3600)), "RCP-3");
-    assert_eq!(check(case.statement(|statement| statement.sequence = 9)), "RCP-7");
+    assert_eq!(
+        check(case.statement(|statement| statement.images[0].measurement = FOREIGN_IMAGE)),
+        "RCP-3"
+    );
+    assert_eq!(
+        check(case.statement(|statement| statement.issued_s -= 7 * 24 * 3600)),
+        "RCP-3"
+    );
+    assert_eq!(
+        check(case.statement(|statement| statement.sequence = 9)),
+        "RCP-7"
+    );
 }
 
 #[tokio::test]
 async fn rcp_5_evidence_is_of_about_the_import() {
     let case = Case::new().await;
     let binding = cbor::encode(&case.world.binding());
-    let from = |age_s| case.world.evidence(&binding, &[0; 32], case.world.now_s - age_s);
+    let from = |age_s| {
+        case.world
+            .evidence(&binding, &[0; 32], case.world.now_s - age_s)
+    };
     assert!(case.bundle(|bundle| bundle.evidence = from(3600)).is_ok());
     let old = case.bundle(|bundle| bundle.evidence = from(3600 + 301));
     assert_eq!(old.unwrap_err().check(), "RCP-5");
@@ -97,25 +148,34 @@ async fn rcp_5_evidence_is_of_about_the_import() {
 #[tokio::test]
 async fn rcp_6_t10_every_field_must_be_what_was_wrapped() {
     let case = Case::new().await;
-    let changes: [(&str, fn(&mut Receipt)); 11] = [
-        ("key", |receipt| receipt.key = KeyId([1; 32])),
-        ("partition", |receipt| receipt.partition = PartitionId([1; 32])),
-        ("transcript", |receipt| receipt.transcript = Digest([1; 32])),
-        ("policy", |receipt| receipt.policy.algorithms.push(Algorithm::EcdsaSha256)),
-        ("public_key", |receipt| receipt.public_key = None),
-        ("check_value", |receipt| receipt.check_value = Some(Digest([1; 32]))),
-        ("lease", |receipt| receipt.lease.as_mut().unwrap().interval_s = 3600),
-        ("lease", |receipt| receipt.lease = None),
-        ("hard_end", |receipt| receipt.hard_end_s = Some(1)),
-        ("escrow", |receipt| receipt.escrow = EscrowMode::None),
-        ("epoch", |receipt| receipt.epoch = 4),
-    ];
-    for (field, change) in changes {
+    let judge = |field: &str, change: fn(&mut Receipt)| {
         let mut receipt = case.receipt.clone();
         change(&mut receipt);
         let error = case.judge(&case.world.bundle(&receipt)).unwrap_err();
-        assert!(matches!(error, ReceiptError::Field(name) if name == field), "{field}: {error}");
-    }
+        assert!(
+            matches!(error, ReceiptError::Field(name) if name == field),
+            "{field}: {error}"
+        );
+    };
+    judge("key", |receipt| receipt.key = KeyId([1; 32]));
+    judge("partition", |receipt| {
+        receipt.partition = PartitionId([1; 32])
+    });
+    judge("transcript", |receipt| receipt.transcript = Digest([1; 32]));
+    judge("policy", |receipt| {
+        receipt.policy.algorithms.push(Algorithm::EcdsaSha256)
+    });
+    judge("public_key", |receipt| receipt.public_key = None);
+    judge("check_value", |receipt| {
+        receipt.check_value = Some(Digest([1; 32]))
+    });
+    judge("lease", |receipt| {
+        receipt.lease.as_mut().unwrap().interval_s = 3600
+    });
+    judge("lease", |receipt| receipt.lease = None);
+    judge("hard_end", |receipt| receipt.hard_end_s = Some(1));
+    judge("escrow", |receipt| receipt.escrow = EscrowMode::None);
+    judge("epoch", |receipt| receipt.epoch = 4);
 }
 
 #[tokio::test]
@@ -124,5 +184,11 @@ async fn rcp_7_a_receipt_from_another_time_is_not_of_this_import() {
     let mut early = Case::new().await;
     early.expected.created_s = case.world.now_s + 1000;
     early.expected.not_after_s = case.world.now_s + 2000;
-    assert_eq!(early.judge(&early.world.bundle(&early.receipt)).unwrap_err().check(), "RCP-7");
+    assert_eq!(
+        early
+            .judge(&early.world.bundle(&early.receipt))
+            .unwrap_err()
+            .check(),
+        "RCP-7"
+    );
 }

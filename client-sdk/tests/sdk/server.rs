@@ -44,9 +44,14 @@ struct Request {
 impl Server {
     pub(crate) async fn start() -> Server {
         let world: &'static World = Box::leak(Box::new(World::new()));
-        let provider = Arc::new(Provider { played: Played::new(world), registrations: Mutex::default() });
+        let provider = Arc::new(Provider {
+            played: Played::new(world),
+            registrations: Mutex::default(),
+        });
         let certified = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
-        let key = tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der());
+        let key = tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer::from(
+            certified.signing_key.serialize_der(),
+        );
         let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -69,7 +74,11 @@ impl Server {
                 });
             }
         });
-        Server { url, ca_pem: certified.cert.pem(), provider }
+        Server {
+            url,
+            ca_pem: certified.cert.pem(),
+            provider,
+        }
     }
 
     pub(crate) fn world(&self) -> &'static World {
@@ -86,8 +95,14 @@ async fn serve(mut stream: TlsStream<TcpStream>, provider: Arc<Provider>) {
             return frames(stream, provider).await;
         }
         let (status, kind, body) = answer(&provider, &request).await;
-        let head = format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
-        stream.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream
+            .write_all(&[head.as_bytes(), &body].concat())
+            .await
+            .unwrap();
     }
 }
 
@@ -105,14 +120,24 @@ async fn read_request(stream: &mut TlsStream<TcpStream>) -> Option<Request> {
     let mut lines = head.lines();
     let mut first = lines.next()?.split(' ').map(str::to_owned);
     let (method, path) = (first.next()?, first.next()?);
-    let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
+    let header = |line: &str| {
+        line.split_once(": ")
+            .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+    };
     let headers: BTreeMap<_, _> = lines.filter_map(header).collect();
-    let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+    let length = headers
+        .get("content-length")
+        .map_or(0, |length| length.parse().unwrap());
     let mut body = bytes[end..].to_vec();
     while body.len() < length {
         stream.read_buf(&mut body).await.ok()?;
     }
-    Some(Request { method, path, headers, body })
+    Some(Request {
+        method,
+        path,
+        headers,
+        body,
+    })
 }
 
 async fn answer(provider: &Provider, request: &Request) -> (&'static str, &'static str, Vec<u8>) {
@@ -132,7 +157,9 @@ async fn answer(provider: &Provider, request: &Request) -> (&'static str, &'stat
             assert!(request.headers["cofferdam-owner"].len() > 100);
             Ok(cbor::encode(&*played.receipts.lock().unwrap()))
         }
-        (method, path) if path.starts_with("/v1/registrations") => return registrations(provider, request, method, path),
+        (method, path) if path.starts_with("/v1/registrations") => {
+            return registrations(provider, request, method, path);
+        }
         _ => Err(CallError::refused(Code::NotFound)),
     };
     match done {
@@ -149,7 +176,11 @@ fn problem(code: Code) -> (&'static str, &'static str, Vec<u8>) {
         "detail": code.sentence(),
         "code": code.number(),
     });
-    ("400 Bad Request", "application/problem+json", body.to_string().into_bytes())
+    (
+        "400 Bad Request",
+        "application/problem+json",
+        body.to_string().into_bytes(),
+    )
 }
 
 fn registrations(
@@ -158,7 +189,9 @@ fn registrations(
     method: &str,
     path: &str,
 ) -> (&'static str, &'static str, Vec<u8>) {
-    let bearer = request.headers["authorization"].strip_prefix("Bearer ").unwrap();
+    let bearer = request.headers["authorization"]
+        .strip_prefix("Bearer ")
+        .unwrap();
     let mut registrations = provider.registrations.lock().unwrap();
     let shown = |handle: &str, state: &str| {
         serde_json::json!({
@@ -166,7 +199,10 @@ fn registrations(
             "owner_thumbprint": "00", "created": "2030-01-01T00:00:00Z", "changed": "2030-01-01T00:00:00Z",
         })
     };
-    let mut parts = path.trim_start_matches("/v1/registrations").trim_start_matches('/').split('/');
+    let mut parts = path
+        .trim_start_matches("/v1/registrations")
+        .trim_start_matches('/')
+        .split('/');
     let handle = parts.next().unwrap_or_default().to_owned();
     let body = match (method, handle.as_str(), parts.next(), bearer) {
         ("POST", "", None, REGISTRAR) => {
@@ -178,7 +214,10 @@ fn registrations(
             registrations.insert(handle.to_owned(), "pending");
             shown(handle, "pending")
         }
-        ("GET", "", None, _) => registrations.iter().map(|(handle, state)| shown(handle, state)).collect(),
+        ("GET", "", None, _) => registrations
+            .iter()
+            .map(|(handle, state)| shown(handle, state))
+            .collect(),
         ("GET", handle, None, _) => match registrations.get(handle) {
             Some(state) => shown(handle, state),
             None => return problem(Code::NotFound),
@@ -216,7 +255,12 @@ async fn frames(mut stream: TlsStream<TcpStream>, provider: Arc<Provider>) {
                 Err(error) => Reply::Refused(error.code().unwrap()),
             };
             let mut bytes = Vec::new();
-            Frame { kind: Message::Reply.number(), id: frame.id, body: cbor::encode(&reply) }.write_to(&mut bytes);
+            Frame {
+                kind: Message::Reply.number(),
+                id: frame.id,
+                body: cbor::encode(&reply),
+            }
+            .write_to(&mut bytes);
             stream.write_all(&bytes).await.unwrap();
         }
     }

@@ -19,10 +19,14 @@ fn bytes(value: &Value, name: &str) -> Vec<u8> {
 #[test]
 fn wrp_1_valid_layers_open_and_one_defect_is_the_one_refusal() {
     let file: Value = serde_json::from_str(include_str!("../../../vectors/layers.json")).unwrap();
-    let xwing = PrivateKey::from_seed(&Secret32::from_slice(&bytes(&file["xwing"], "seed")).unwrap());
+    let xwing =
+        PrivateKey::from_seed(&Secret32::from_slice(&bytes(&file["xwing"], "seed")).unwrap());
     assert_eq!(xwing.public().to_vec(), bytes(&file["xwing"], "public"));
     let rsa = ProviderRsaKey::from_pkcs8_pem(text(&file["rsa"], "pkcs8_pem").as_bytes()).unwrap();
-    assert_eq!(rsa.public_key().to_cose(), bytes(&file["rsa"], "public_cose_key"));
+    assert_eq!(
+        rsa.public_key().to_cose(),
+        bytes(&file["rsa"], "public_cose_key")
+    );
     let open = |case: &Value| {
         let layer: Layer = cbor::decode(&bytes(case, "layer"), limits::LAYER).unwrap();
         let (context, aad) = (text(case, "context"), bytes(case, "aad"));
@@ -33,14 +37,25 @@ fn wrp_1_valid_layers_open_and_one_defect_is_the_one_refusal() {
         }
         .map(|plaintext| plaintext.to_vec())
     };
-    let (valid, invalid) = (file["valid"].as_array().unwrap(), file["invalid"].as_array().unwrap());
+    let (valid, invalid) = (
+        file["valid"].as_array().unwrap(),
+        file["invalid"].as_array().unwrap(),
+    );
     assert_eq!((valid.len(), invalid.len()), (6, 60));
     for case in valid {
         assert_eq!(open(case).unwrap(), bytes(case, "plaintext"));
         let bound = bytes(case, "bound").try_into().unwrap();
-        assert_eq!(layer::info(text(case, "context"), &bound), bytes(case, "info"));
+        assert_eq!(
+            layer::info(text(case, "context"), &bound),
+            bytes(case, "info")
+        );
     }
     for case in invalid {
-        assert_eq!(open(case), Err(Code::UnwrapFailed), "{}", text(case, "defect"));
+        assert_eq!(
+            open(case),
+            Err(Code::UnwrapFailed),
+            "{}",
+            text(case, "defect")
+        );
     }
 }

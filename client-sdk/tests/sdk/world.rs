@@ -20,8 +20,15 @@ use cofferdam_wire::{cbor, context};
 
 use crate::nsm::{Nsm, Says};
 
-pub(crate) const IMAGE: Measurement = Measurement { pcr0: [1; 48], pcr1: [2; 48], pcr2: [3; 48] };
-pub(crate) const FOREIGN_IMAGE: Measurement = Measurement { pcr0: [9; 48], ..IMAGE };
+pub(crate) const IMAGE: Measurement = Measurement {
+    pcr0: [1; 48],
+    pcr1: [2; 48],
+    pcr2: [3; 48],
+};
+pub(crate) const FOREIGN_IMAGE: Measurement = Measurement {
+    pcr0: [9; 48],
+    ..IMAGE
+};
 const DAY: u64 = 24 * 3600;
 
 pub(crate) struct World {
@@ -57,7 +64,9 @@ pub(crate) struct Draft {
 
 impl World {
     pub(crate) fn new() -> World {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap();
         let rsa = |pem: &[u8]| ProviderRsaKey::from_pkcs8_pem(pem).unwrap();
         World {
             now_s: now.as_secs(),
@@ -114,7 +123,12 @@ impl World {
 
     pub(crate) fn binding(&self) -> Binding {
         let group = self.group();
-        let tee = |suite, public| TeeKey { suite, public, not_after_s: self.now_s + 20 * DAY, epoch: 3 };
+        let tee = |suite, public| TeeKey {
+            suite,
+            public,
+            not_after_s: self.now_s + 20 * DAY,
+            epoch: 3,
+        };
         Binding {
             version: 1,
             group,
@@ -125,7 +139,10 @@ impl World {
             escrow: EscrowMode::Officers,
             instance: self.instance.public(),
             setup: self.setup.public().to_vec(),
-            session: SessionKey { public: self.session.public().to_vec(), not_after_s: self.now_s + DAY / 2 },
+            session: SessionKey {
+                public: self.session.public().to_vec(),
+                not_after_s: self.now_s + DAY / 2,
+            },
             tee: vec![
                 tee(Suite::XWing, self.tee.public().to_vec()),
                 tee(Suite::RsaOaep, self.tee_rsa.public_key().to_cose()),
@@ -136,8 +153,14 @@ impl World {
 
     pub(crate) fn provider_keys(&self) -> Vec<ProviderKey> {
         vec![
-            ProviderKey { suite: Suite::XWing, public: self.provider.public().to_vec() },
-            ProviderKey { suite: Suite::RsaOaep, public: self.provider_rsa.public_key().to_cose() },
+            ProviderKey {
+                suite: Suite::XWing,
+                public: self.provider.public().to_vec(),
+            },
+            ProviderKey {
+                suite: Suite::RsaOaep,
+                public: self.provider_rsa.public_key().to_cose(),
+            },
         ]
     }
 
@@ -148,8 +171,15 @@ impl World {
             sequence: 10,
             issued_s: self.now_s - DAY,
             not_after_s: self.now_s + 30 * DAY,
-            images: vec![Image { measurement: IMAGE, until_s: None, epoch: 1 }],
-            providers: vec![Provider { name: "acme".into(), keys }],
+            images: vec![Image {
+                measurement: IMAGE,
+                until_s: None,
+                epoch: 1,
+            }],
+            providers: vec![Provider {
+                name: "acme".into(),
+                keys,
+            }],
         }
     }
 
@@ -172,7 +202,9 @@ impl World {
     }
 
     pub(crate) fn signed_statement(&self, statement: &VendorStatement) -> Vec<u8> {
-        self.vendor.sign1(context::VENDOR_STATEMENT, cbor::encode(statement)).to_bytes()
+        self.vendor
+            .sign1(context::VENDOR_STATEMENT, cbor::encode(statement))
+            .to_bytes()
     }
 
     /// Evidence over a Binding, made at `at_s`.
@@ -189,14 +221,21 @@ impl World {
     }
 
     fn spki(&self) -> [u8; 44] {
-        let PublicKey::Ed25519(public) = self.instance.public() else { panic!("instances have Ed25519 keys") };
+        let PublicKey::Ed25519(public) = self.instance.public() else {
+            panic!("instances have Ed25519 keys")
+        };
         binding::instance_spki(&public)
     }
 
     pub(crate) fn assemble(&self, draft: &Draft) -> Proof {
         let binding = cbor::encode(&draft.binding);
-        let user_data = draft.user_data.unwrap_or_else(|| binding::user_data(&binding));
-        let public_key = draft.public_key.clone().unwrap_or_else(|| self.spki().to_vec());
+        let user_data = draft
+            .user_data
+            .unwrap_or_else(|| binding::user_data(&binding));
+        let public_key = draft
+            .public_key
+            .clone()
+            .unwrap_or_else(|| self.spki().to_vec());
         let evidence = self.nsm.attest(&Says {
             at_s: self.now_s,
             measurement: draft.measurement,
@@ -213,11 +252,18 @@ impl World {
             user_data: Some(&genesis_user_data(&body)),
             public_key: draft.genesis_public_key.as_deref(),
         });
-        let genesis = cbor::encode(&GenesisRecord { body, evidence: genesis_evidence });
+        let genesis = cbor::encode(&GenesisRecord {
+            body,
+            evidence: genesis_evidence,
+        });
         let vendor = draft.vendor.as_ref().unwrap_or(&self.vendor);
         let statement = vendor.sign1(context::VENDOR_STATEMENT, cbor::encode(&draft.statement));
         Proof {
-            enclave: EnclaveProof { binding, evidence, genesis },
+            enclave: EnclaveProof {
+                binding,
+                evidence,
+                genesis,
+            },
             provider_keys: draft.provider_keys.clone(),
             vendor_statement: statement.to_bytes(),
         }

@@ -9,18 +9,25 @@ use cofferdam_wire::operation::Operation;
 use cofferdam_wire::session::Grant;
 
 /// A grant that names the key and the action, and is valid now. Which keys exist plays no part here (T-37).
-pub(crate) fn granted<'g>(grants: &'g [Grant], operation: &Operation, now_s: u64) -> Result<&'g Grant, Code> {
+pub(crate) fn granted<'g>(
+    grants: &'g [Grant],
+    operation: &Operation,
+    now_s: u64,
+) -> Result<&'g Grant, Code> {
     let action = operation.action();
     let named = |grant: &&Grant| {
         // REQ-4
-        grant.actions.contains(&action) && operation.key().is_none_or(|key| grant.keys.contains(&key))
+        grant.actions.contains(&action)
+            && operation.key().is_none_or(|key| grant.keys.contains(&key))
     };
     let mut named = grants.iter().filter(named).peekable();
     if named.peek().is_none() {
         return Err(Code::NotPermitted);
     }
     // REQ-5
-    named.find(|grant| grant.not_before_s <= now_s && now_s <= grant.not_after_s).ok_or(Code::GrantExpired)
+    named
+        .find(|grant| grant.not_before_s <= now_s && now_s <= grant.not_after_s)
+        .ok_or(Code::GrantExpired)
 }
 
 /// What a grant has to fulfil for one loaded key.
@@ -38,7 +45,12 @@ pub(crate) struct KeyTerms<'a> {
 }
 
 /// Whether a grant and an operation fit the key.
-pub(crate) fn fits(grant: &Grant, operation: &Operation, terms: &KeyTerms<'_>, now_s: u64) -> Result<(), Code> {
+pub(crate) fn fits(
+    grant: &Grant,
+    operation: &Operation,
+    terms: &KeyTerms<'_>,
+    now_s: u64,
+) -> Result<(), Code> {
     // REQ-6: foreign and absent are one code
     if grant.partition_id() != *terms.partition {
         return Err(Code::NotFound);
@@ -61,8 +73,14 @@ pub(crate) fn fits(grant: &Grant, operation: &Operation, terms: &KeyTerms<'_>, n
         Some(algorithm) => {
             let policy = terms.policy;
             let allowed = policy.algorithms.contains(&algorithm)
-                && policy.class.allows(operation.action(), policy.kind, algorithm);
-            if allowed { Ok(()) } else { Err(Code::UsageRefused) }
+                && policy
+                    .class
+                    .allows(operation.action(), policy.kind, algorithm);
+            if allowed {
+                Ok(())
+            } else {
+                Err(Code::UsageRefused)
+            }
         }
         None => Ok(()),
     }

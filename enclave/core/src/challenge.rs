@@ -18,10 +18,17 @@ pub(crate) struct ChallengeTask {
 
 impl ChallengeTask {
     /// Reads a challenge; `find` gives the TEE key that it names.
-    pub(crate) fn parse(body: Vec<u8>, find: impl FnOnce(&Layer) -> Option<Arc<Tee>>) -> Result<Self, Code> {
+    pub(crate) fn parse(
+        body: Vec<u8>,
+        find: impl FnOnce(&Layer) -> Option<Arc<Tee>>,
+    ) -> Result<Self, Code> {
         let layer: Layer = cbor::decode(&body, limits::LAYER)?;
         let tee = find(&layer).ok_or(Code::UnknownRecipient)?;
-        Ok(Self { layer, encoded: body, tee })
+        Ok(Self {
+            layer,
+            encoded: body,
+            tee,
+        })
     }
 
     /// Opens it and replies.
@@ -30,8 +37,13 @@ impl ChallengeTask {
             return Err(Code::UnsupportedSuite);
         }
         let info = layer::info(context::CHALLENGE, &self.tee.id.0);
-        let opened = self.tee.recipient.open(&self.layer, &info, &[]).map_err(|_| Code::UnwrapFailed)?;
-        let plain: ChallengePlain<'_> = cbor::decode(opened.expose(), 128).map_err(|_| Code::UnwrapFailed)?;
+        let opened = self
+            .tee
+            .recipient
+            .open(&self.layer, &info, &[])
+            .map_err(|_| Code::UnwrapFailed)?;
+        let plain: ChallengePlain<'_> =
+            cbor::decode(opened.expose(), 128).map_err(|_| Code::UnwrapFailed)?;
         let secret = Secret32::from_slice(plain.secret).ok_or(Code::UnwrapFailed)?;
         if plain.transcript.len() != 32 {
             return Err(Code::UnwrapFailed);

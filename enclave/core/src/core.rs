@@ -3,8 +3,8 @@
 use crate::challenge::ChallengeTask;
 use crate::checks::Checks;
 use crate::crypto::Failed;
-use crate::evidence::OwnEvidence;
 use crate::envelope::ReplyTo;
+use crate::evidence::OwnEvidence;
 use crate::genesis::Founded;
 use crate::group::Membership;
 use crate::identity::Identity;
@@ -82,15 +82,18 @@ impl Core {
     pub fn new<T: Trust>(boot: Boot, entropy: Box<dyn Entropy>) -> Result<Self, BootError> {
         let anchors = Anchors::of::<T>().ok_or(BootError::Root)?;
         let attested_ms = boot.started.attested_ms.ok_or(BootError::Clock)?;
-        let identity =
-            Identity::generate(boot.measurement, attested_ms / 1000).map_err(|Failed| BootError::Keys)?;
+        let identity = Identity::generate(boot.measurement, attested_ms / 1000)
+            .map_err(|Failed| BootError::Keys)?;
         Ok(Self {
             anchors,
             entropy,
             identity,
             membership: Membership::Alone,
             own: OwnEvidence::default(),
-            clock: Clock { monotonic_ms: boot.started.monotonic_ms, attested_ms },
+            clock: Clock {
+                monotonic_ms: boot.started.monotonic_ms,
+                attested_ms,
+            },
             released: 0,
             keys: Keys::default(),
             checks: Checks::default(),
@@ -110,7 +113,10 @@ impl Core {
         }
         match input {
             Input::Frame { from, frame } => {
-                let to = ReplyTo { port: from, id: frame.id };
+                let to = ReplyTo {
+                    port: from,
+                    id: frame.id,
+                };
                 match Message::from_number(frame.kind) {
                     Some(Message::Told) => self.told(frame, out),
                     Some(message) => self.called(message, to, frame.body, out),
@@ -131,7 +137,14 @@ impl Core {
     /// When the core wants the next [`Input::Tick`], in monotonic milliseconds.
     pub fn next_timeout_ms(&self) -> Option<u64> {
         let soon = self.own.binding().map(|_| self.clock.monotonic_ms + 1_000);
-        [soon, self.keys.next_late_ms(), self.checks.next_timeout_ms()].into_iter().flatten().min()
+        [
+            soon,
+            self.keys.next_late_ms(),
+            self.checks.next_timeout_ms(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn called(&mut self, message: Message, to: ReplyTo, body: Vec<u8>, out: &mut Vec<Output>) {
@@ -161,26 +174,50 @@ impl Core {
         }
     }
 
-    fn prove(&mut self, to: ReplyTo, body: &[u8], out: &mut Vec<Output>) -> Result<Option<Vec<u8>>, Code> {
+    fn prove(
+        &mut self,
+        to: ReplyTo,
+        body: &[u8],
+        out: &mut Vec<Output>,
+    ) -> Result<Option<Vec<u8>>, Code> {
         let nonce: Nonce = cbor::decode(body, 64)?;
         let binding = self.own.binding().ok_or(Code::NotReady)?.clone();
         let user_data = user_data(&binding);
         let public_key = Some(self.identity.instance.public_spki().to_vec());
-        self.attest(Attesting::Proof { to, binding }, nonce.0, user_data, public_key, out)
+        self.attest(
+            Attesting::Proof { to, binding },
+            nonce.0,
+            user_data,
+            public_key,
+            out,
+        )
     }
 
-    fn challenge(&mut self, to: ReplyTo, body: Vec<u8>, out: &mut Vec<Output>) -> Result<Option<Vec<u8>>, Code> {
+    fn challenge(
+        &mut self,
+        to: ReplyTo,
+        body: Vec<u8>,
+        out: &mut Vec<Output>,
+    ) -> Result<Option<Vec<u8>>, Code> {
         self.membership.member()?;
         let task = ChallengeTask::parse(body, |layer| self.identity.tee_key(&layer.recipient))?;
         out.push(Output::Work(Job(Task::Challenge(to, Box::new(task)))));
         Ok(None)
     }
 
-    fn import(&mut self, to: ReplyTo, body: &[u8], out: &mut Vec<Output>) -> Result<Option<Vec<u8>>, Code> {
+    fn import(
+        &mut self,
+        to: ReplyTo,
+        body: &[u8],
+        out: &mut Vec<Output>,
+    ) -> Result<Option<Vec<u8>>, Code> {
         let member = self.membership.member()?;
         let now_s = self.clock.attested_ms / 1000;
         let received = Received::parse(body, &member.group.id, now_s)?;
-        let tee = self.identity.tee_key(&received.header.tee_key).ok_or(Code::UnknownRecipient)?;
+        let tee = self
+            .identity
+            .tee_key(&received.header.tee_key)
+            .ok_or(Code::UnknownRecipient)?;
         let (binding, evidence) = self.own.pair().ok_or(Code::Busy)?;
         let task = ImportTask {
             received,
@@ -198,24 +235,49 @@ impl Core {
         Ok(None)
     }
 
-    fn open_session(&mut self, to: ReplyTo, body: Vec<u8>, out: &mut Vec<Output>) -> Result<Option<Vec<u8>>, Code> {
+    fn open_session(
+        &mut self,
+        to: ReplyTo,
+        body: Vec<u8>,
+        out: &mut Vec<Output>,
+    ) -> Result<Option<Vec<u8>>, Code> {
         let group = self.membership.member()?.group.id;
         let find = |opening: &cofferdam_wire::session::SessionOpen| {
             self.identity.session_key(&opening.info.session_key)
         };
-        let task = OpenTask::parse(body, &group, self.clock.attested_ms, self.entropy.as_mut(), find)?;
+        let task = OpenTask::parse(
+            body,
+            &group,
+            self.clock.attested_ms,
+            self.entropy.as_mut(),
+            find,
+        )?;
         out.push(Output::Work(Job(Task::OpenSession(to, Box::new(task)))));
         Ok(None)
     }
 
-    fn genesis(&mut self, to: ReplyTo, body: &[u8], out: &mut Vec<Output>) -> Result<Option<Vec<u8>>, Code> {
-        let is_founding = self.attesting.values().any(|asked| matches!(asked, Attesting::Genesis { .. }));
+    fn genesis(
+        &mut self,
+        to: ReplyTo,
+        body: &[u8],
+        out: &mut Vec<Output>,
+    ) -> Result<Option<Vec<u8>>, Code> {
+        let is_founding = self
+            .attesting
+            .values()
+            .any(|asked| matches!(asked, Attesting::Genesis { .. }));
         if !matches!(self.membership, Membership::Alone) || is_founding {
             return Err(Code::Conflict);
         }
         let founded = Box::new(Founded::new(body, self.entropy.as_mut())?);
         let (nonce, user_data) = founded.evidence_fields();
-        self.attest(Attesting::Genesis { to, founded }, nonce, user_data, None, out)
+        self.attest(
+            Attesting::Genesis { to, founded },
+            nonce,
+            user_data,
+            None,
+            out,
+        )
     }
 
     fn recover(&mut self, body: &[u8], out: &mut Vec<Output>) -> Result<Vec<u8>, Code> {
@@ -248,27 +310,45 @@ impl Core {
     fn health(&self) -> Vec<u8> {
         let (keys, active) = self.keys.counts();
         let ready = matches!(self.membership, Membership::Member(_));
-        cbor::encode(&Health { ready, keys, active, attested_ms: self.clock.attested_ms })
+        cbor::encode(&Health {
+            ready,
+            keys,
+            active,
+            attested_ms: self.clock.attested_ms,
+        })
     }
 
     /// The Binding follows keys and group.
     fn rebind(&mut self, out: &mut Vec<Output>) {
         if let Some(group) = self.membership.group() {
-            self.own.rebind(cbor::encode(&self.identity.binding(group.id, group.body.escrow)));
+            self.own.rebind(cbor::encode(
+                &self.identity.binding(group.id, group.body.escrow),
+            ));
         }
         self.renew_evidence(out);
     }
 
     fn renew_evidence(&mut self, out: &mut Vec<Output>) {
-        if !self.own.ask(self.clock.attested_ms, self.clock.monotonic_ms) {
+        if !self
+            .own
+            .ask(self.clock.attested_ms, self.clock.monotonic_ms)
+        {
             return;
         }
-        let Some(user_data) = self.own.user_data() else { return };
+        let Some(user_data) = self.own.user_data() else {
+            return;
+        };
         let mut nonce = [0; 32];
         self.entropy.fill(&mut nonce);
         let public_key = Some(self.identity.instance.public_spki().to_vec());
         // If too many readings are under way, the next tick asks again.
-        let _ = self.attest(Attesting::Own { user_data }, nonce, user_data, public_key, out);
+        let _ = self.attest(
+            Attesting::Own { user_data },
+            nonce,
+            user_data,
+            public_key,
+            out,
+        );
     }
 
     fn attest(
@@ -284,12 +364,19 @@ impl Core {
         }
         let request = self.draw_id();
         self.attesting.insert(request, why);
-        out.push(Output::Attest { request, nonce, user_data, public_key });
+        out.push(Output::Attest {
+            request,
+            nonce,
+            user_data,
+            public_key,
+        });
         Ok(None)
     }
 
     fn attested(&mut self, request: u64, document: Option<Vec<u8>>, out: &mut Vec<Output>) {
-        let Some(why) = self.attesting.remove(&request) else { return };
+        let Some(why) = self.attesting.remove(&request) else {
+            return;
+        };
         let document = document.filter(|document| document.len() <= limits::EVIDENCE);
         match (why, document) {
             (Attesting::Own { user_data }, Some(document)) => {
@@ -298,9 +385,16 @@ impl Core {
             }
             (Attesting::Own { .. }, None) => (),
             (Attesting::Proof { to, binding }, Some(evidence)) => {
-                let genesis = self.membership.group().map(|group| group.record.as_ref().clone());
+                let genesis = self
+                    .membership
+                    .group()
+                    .map(|group| group.record.as_ref().clone());
                 let proof = genesis.map(|genesis| {
-                    cbor::encode(&EnclaveProof { binding: binding.as_ref().clone(), evidence, genesis })
+                    cbor::encode(&EnclaveProof {
+                        binding: binding.as_ref().clone(),
+                        evidence,
+                        genesis,
+                    })
                 });
                 reply(to, proof.ok_or(Code::NotReady), out);
             }
@@ -346,6 +440,13 @@ pub(crate) fn reply(to: ReplyTo, result: Result<Vec<u8>, Code>, out: &mut Vec<Ou
         Ok(body) => Reply::Done(body),
         Err(code) => Reply::Refused(code),
     };
-    let frame = Frame { kind: Message::Reply.number(), id: to.id, body: cbor::encode(&body) };
-    out.push(Output::Send { to: Some(to.port), frame });
+    let frame = Frame {
+        kind: Message::Reply.number(),
+        id: to.id,
+        body: cbor::encode(&body),
+    };
+    out.push(Output::Send {
+        to: Some(to.port),
+        frame,
+    });
 }

@@ -3,9 +3,9 @@
 use crate::crypto::xaes;
 use crate::io::Port;
 use crate::ticket::OpenTicket;
+use cofferdam_wire::id::GroupId;
 use cofferdam_wire::operation::Outcome;
 use cofferdam_wire::session::{Answer, answer_aad};
-use cofferdam_wire::id::GroupId;
 use cofferdam_wire::{Code, cbor};
 use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
@@ -33,9 +33,17 @@ struct Seal {
 
 impl Envelope {
     /// For an app's sealed request: the answer names it (T-26).
-    pub(crate) fn sealed(to: ReplyTo, ticket: Arc<OpenTicket>, group: &GroupId, request: &[u8]) -> Self {
+    pub(crate) fn sealed(
+        to: ReplyTo,
+        ticket: Arc<OpenTicket>,
+        group: &GroupId,
+        request: &[u8],
+    ) -> Self {
         let aad = answer_aad(group, &ticket.hash, request);
-        Self { to, seal: Some(Seal { ticket, aad }) }
+        Self {
+            to,
+            seal: Some(Seal { ticket, aad }),
+        }
     }
 
     /// For the provider plane: the answer is in clear.
@@ -44,16 +52,21 @@ impl Envelope {
     }
 
     /// Encodes and seals an answer, and erases what it held.
-    pub(crate) fn close(&self, mut answer: Answer, nonce: &[u8; xaes::NONCE]) -> Result<Vec<u8>, Code> {
+    pub(crate) fn close(
+        &self,
+        mut answer: Answer,
+        nonce: &[u8; xaes::NONCE],
+    ) -> Result<Vec<u8>, Code> {
         let encoded = Zeroizing::new(cbor::encode(&answer));
         if let Answer::Done(Outcome::Bytes(bytes)) = &mut answer {
             bytes.zeroize();
         }
         match &self.seal {
             None => Ok(encoded.to_vec()),
-            Some(Seal { ticket, aad }) => {
-                ticket.answer.seal_with_nonce(nonce, aad, &encoded).map_err(|_| Code::Internal)
-            }
+            Some(Seal { ticket, aad }) => ticket
+                .answer
+                .seal_with_nonce(nonce, aad, &encoded)
+                .map_err(|_| Code::Internal),
         }
     }
 }

@@ -19,7 +19,11 @@ pub(crate) struct OwnEvidence {
 impl OwnEvidence {
     /// The Binding changed: the Evidence over the old one is void.
     pub(crate) fn rebind(&mut self, binding: Vec<u8>) {
-        *self = Self { binding: Some(Arc::new(binding)), document: None, asked_ms: None };
+        *self = Self {
+            binding: Some(Arc::new(binding)),
+            document: None,
+            asked_ms: None,
+        };
     }
 
     /// The current Binding.
@@ -34,8 +38,13 @@ impl OwnEvidence {
 
     /// Whether the NSM should be asked now; notes that it is.
     pub(crate) fn ask(&mut self, attested_ms: u64, monotonic_ms: u64) -> bool {
-        let is_fresh = self.document.as_ref().is_some_and(|(_, made_ms)| attested_ms < made_ms + RENEW_AFTER_MS);
-        let is_asked = self.asked_ms.is_some_and(|asked_ms| monotonic_ms < asked_ms + RETRY_AFTER_MS);
+        let is_fresh = self
+            .document
+            .as_ref()
+            .is_some_and(|(_, made_ms)| attested_ms < made_ms + RENEW_AFTER_MS);
+        let is_asked = self
+            .asked_ms
+            .is_some_and(|asked_ms| monotonic_ms < asked_ms + RETRY_AFTER_MS);
         let ask = self.binding.is_some() && !is_fresh && !is_asked;
         if ask {
             self.asked_ms = Some(monotonic_ms);
@@ -58,6 +67,9 @@ impl OwnEvidence {
 
     /// The same, borrowed.
     pub(crate) fn pair_ref(&self) -> Option<(&[u8], &[u8])> {
-        Some((self.binding.as_ref()?.as_slice(), self.document.as_ref()?.0.as_slice()))
+        Some((
+            self.binding.as_ref()?.as_slice(),
+            self.document.as_ref()?.0.as_slice(),
+        ))
     }
 }

@@ -11,9 +11,9 @@ use cofferdam_wire::group::{
 use cofferdam_wire::id::{Digest, GroupId};
 use cofferdam_wire::kind::EscrowMode;
 use cofferdam_wire::{Code, cbor, limits};
+use rand_core::{TryCryptoRng, TryRng};
 use std::sync::Arc;
 use vsss_rs::Gf256;
-use rand_core::{TryCryptoRng, TryRng};
 use zeroize::Zeroizing;
 
 /// A group that waits for its Evidence.
@@ -36,11 +36,16 @@ impl Founded {
         })
         .map_err(|_| Code::Internal)?;
         let count = request.officers.len();
-        let values = Gf256::split_bytes(request.threshold.into(), count, key.expose(), Draws(entropy))
-            .map_err(|_| Code::Internal)?
-            .into_iter()
-            .map(Zeroizing::new)
-            .collect::<Vec<_>>();
+        let values = Gf256::split_bytes(
+            request.threshold.into(),
+            count,
+            key.expose(),
+            Draws(entropy),
+        )
+        .map_err(|_| Code::Internal)?
+        .into_iter()
+        .map(Zeroizing::new)
+        .collect::<Vec<_>>();
         let salts = (0..count).map(|_| drawn(entropy)).collect::<Vec<Digest>>();
         let commitments = (0u8..).zip(values.iter().zip(&salts));
         let body = GenesisBody {
@@ -48,7 +53,9 @@ impl Founded {
             group_key: group_key_commitment(key.expose()),
             threshold: request.threshold,
             escrow: request.escrow,
-            shares: commitments.map(|(officer, (value, salt))| share_commitment(officer, &salt.0, value)).collect(),
+            shares: commitments
+                .map(|(officer, (value, salt))| share_commitment(officer, &salt.0, value))
+                .collect(),
             officers: request.officers,
             random: drawn(entropy),
         };
@@ -56,10 +63,18 @@ impl Founded {
         let id = GroupId::of(&encoded);
         let shares = (0u8..)
             .zip(body.officers.iter().zip(values.iter().zip(&salts)))
-            .map(|(officer, (to, (value, salt)))| seal_share(&id, officer, &to.sealing, &salt.0, value))
+            .map(|(officer, (to, (value, salt)))| {
+                seal_share(&id, officer, &to.sealing, &salt.0, value)
+            })
             .collect::<Result<_, _>>()
             .map_err(|_| Code::OutOfRange)?;
-        Ok(Self { id, body, encoded, key, shares })
+        Ok(Self {
+            id,
+            body,
+            encoded,
+            key,
+            shares,
+        })
     }
 
     /// What the Evidence of this genesis has to carry: nonce and user_data.
@@ -69,10 +84,26 @@ impl Founded {
 
     /// With its Evidence the group is there.
     pub(crate) fn attested(self, evidence: Vec<u8>) -> (Member, Vec<u8>) {
-        let record = cbor::encode(&GenesisRecord { body: self.encoded, evidence });
-        let reply = cbor::encode(&Genesis { record: record.clone(), shares: self.shares });
-        let group = Group { id: self.id, body: self.body, record: Arc::new(record) };
-        (Member { group, key: Arc::new(self.key) }, reply)
+        let record = cbor::encode(&GenesisRecord {
+            body: self.encoded,
+            evidence,
+        });
+        let reply = cbor::encode(&Genesis {
+            record: record.clone(),
+            shares: self.shares,
+        });
+        let group = Group {
+            id: self.id,
+            body: self.body,
+            record: Arc::new(record),
+        };
+        (
+            Member {
+                group,
+                key: Arc::new(self.key),
+            },
+            reply,
+        )
     }
 }
 
@@ -80,10 +111,15 @@ fn check(request: &GenesisRequest) -> Result<(), Code> {
     let officers = &request.officers;
     let n = officers.len();
     let distinct = officers.iter().enumerate().all(|(i, a)| {
-        officers[..i].iter().all(|b| a.signing != b.signing && a.sealing != b.sealing)
+        officers[..i]
+            .iter()
+            .all(|b| a.signing != b.signing && a.sealing != b.sealing)
     });
     // GRP-1
-    if !(3..=limits::OFFICERS).contains(&n) || !(2..n).contains(&usize::from(request.threshold)) || !distinct {
+    if !(3..=limits::OFFICERS).contains(&n)
+        || !(2..n).contains(&usize::from(request.threshold))
+        || !distinct
+    {
         return Err(Code::OutOfRange);
     }
     // The escrow modes with a second half come with the vendor's and the KMS's share.
@@ -93,11 +129,21 @@ fn check(request: &GenesisRequest) -> Result<(), Code> {
     Ok(())
 }
 
-fn seal_share(group: &GroupId, officer: u8, to: &[u8], salt: &[u8], value: &[u8]) -> Result<SealedShare, Failed> {
+fn seal_share(
+    group: &GroupId,
+    officer: u8,
+    to: &[u8],
+    salt: &[u8],
+    value: &[u8],
+) -> Result<SealedShare, Failed> {
     let to = to.try_into().map_err(|_| Failed)?;
     let (enc, sender) = hpke::setup_sender(to, &share_to_officer_info(group, officer))?;
     let plain = Zeroizing::new(cbor::encode(&Share { salt, value }));
-    Ok(SealedShare { officer, enc: enc.to_vec(), ciphertext: sender.seal(&[], &plain)? })
+    Ok(SealedShare {
+        officer,
+        enc: enc.to_vec(),
+        ciphertext: sender.seal(&[], &plain)?,
+    })
 }
 
 fn drawn(entropy: &mut dyn Entropy) -> Digest {

@@ -2,9 +2,9 @@
 
 use crate::crypto::secret::Secret32;
 use crate::recover::Recovering;
+use cofferdam_wire::Code;
 use cofferdam_wire::group::GenesisBody;
 use cofferdam_wire::id::GroupId;
-use cofferdam_wire::Code;
 use std::sync::Arc;
 
 /// Where this instance stands. It moves down this list only.

@@ -6,7 +6,9 @@ use crate::crypto::secret::Secret32;
 use crate::crypto::signature::InstanceKey;
 use crate::crypto::{Failed, xaes, xwing};
 use crate::layer::Recipient;
-use cofferdam_wire::binding::{Binding, Measurement, PolicyBounds, SessionKey, TeeKey, empty_chain};
+use cofferdam_wire::binding::{
+    Binding, Measurement, PolicyBounds, SessionKey, TeeKey, empty_chain,
+};
 use cofferdam_wire::id::{GroupId, RecipientId};
 use cofferdam_wire::kind::EscrowMode;
 use cofferdam_wire::limits;
@@ -58,7 +60,10 @@ impl Identity {
             Recipient::XWing(xwing::PrivateKey::generate()?),
             Recipient::Rsa(crate::crypto::oaep::UnwrapKey::generate()?),
         ];
-        let tee = recipients.into_iter().map(|recipient| Arc::new(Tee::new(recipient, now_s))).collect();
+        let tee = recipients
+            .into_iter()
+            .map(|recipient| Arc::new(Tee::new(recipient, now_s)))
+            .collect();
         Ok(Self {
             instance: Arc::new(InstanceKey::generate()?),
             setup: xwing::PrivateKey::generate()?,
@@ -86,7 +91,10 @@ impl Identity {
 
     /// The session key that an opening names, while it is held.
     pub(crate) fn session_key(&self, id: &RecipientId) -> Option<Arc<Session>> {
-        self.session.iter().find(|session| session.id == *id).cloned()
+        self.session
+            .iter()
+            .find(|session| session.id == *id)
+            .cloned()
     }
 
     /// The session keys whose tickets are still accepted, newest first.
@@ -121,15 +129,26 @@ impl Tee {
             not_after_s: now_s + limits::TEE_KEY_OFFERED_S,
             epoch: FIRST_EPOCH,
         };
-        Self { id: offer.id(), recipient, offer }
+        Self {
+            id: offer.id(),
+            recipient,
+            offer,
+        }
     }
 }
 
 impl Session {
     fn generate(now_s: u64) -> Result<Self, Failed> {
         let private = xwing::PrivateKey::generate()?;
-        let offer =
-            SessionKey { public: private.public().to_vec(), not_after_s: now_s + limits::SESSION_KEY_OFFERED_S };
-        Ok(Self { tickets: xaes::Key::new(&Secret32::random()?)?, id: offer.id(), private, offer })
+        let offer = SessionKey {
+            public: private.public().to_vec(),
+            not_after_s: now_s + limits::SESSION_KEY_OFFERED_S,
+        };
+        Ok(Self {
+            tickets: xaes::Key::new(&Secret32::random()?)?,
+            id: offer.id(),
+            private,
+            offer,
+        })
     }
 }

@@ -12,8 +12,8 @@ use crate::record::{self, RecordNonces};
 use cofferdam_wire::cose::CoseSign1;
 use cofferdam_wire::id::{GroupId, KeyId};
 use cofferdam_wire::import::{
-    Control, ImportHeader, ImportRequest, Imported, Material, Payload, Statement, control_hash, header_hash,
-    material_hash, revocation_hash, vendor_layer_hash,
+    Control, ImportHeader, ImportRequest, Imported, Material, Payload, Statement, control_hash,
+    header_hash, material_hash, revocation_hash, vendor_layer_hash,
 };
 use cofferdam_wire::kind::{EscrowMode, WrapMode};
 use cofferdam_wire::layer::{self, Layer};
@@ -85,7 +85,12 @@ impl Received {
         if header.class.algorithms(header.kind).is_empty() {
             return Err(Code::UsageRefused);
         }
-        Ok(Self { signed, statement, header, layer: request.layer })
+        Ok(Self {
+            signed,
+            statement,
+            header,
+            layer: request.layer,
+        })
     }
 }
 
@@ -105,18 +110,32 @@ struct Opened {
 impl ImportTask {
     /// Does the whole import. Nothing is changed anywhere until the parent has stored what this returns.
     pub(crate) fn run(self) -> Result<Vec<u8>, Code> {
-        let ImportTask { received, tee, group, group_key, escrow, instance, now_s, nonces, binding, evidence } = self;
+        let ImportTask {
+            received,
+            tee,
+            group,
+            group_key,
+            escrow,
+            instance,
+            now_s,
+            nonces,
+            binding,
+            evidence,
+        } = self;
         let opened = received.verify_owner()?.open(&tee)?;
-        let payload = layer::unpad(opened.payload.expose(), limits::PAYLOAD_STEP).ok_or(Code::Malformed)?;
+        let payload =
+            layer::unpad(opened.payload.expose(), limits::PAYLOAD_STEP).ok_or(Code::Malformed)?;
         let payload: Payload<'_> = cbor::decode(payload, limits::PAYLOAD)?;
         let stated = &opened.stated;
         let control = stated.check_control(&payload, now_s)?;
         let material = stated.check_material(&payload)?;
         // IMP-18
-        let customer_key = CustomerKey::import(control.policy.kind, material.cose_key).map_err(|error| match error {
-            KeyError::Malformed => Code::Malformed,
-            KeyError::Weak(_) => Code::WeakKey,
-        })?;
+        let customer_key = CustomerKey::import(control.policy.kind, material.cose_key).map_err(
+            |error| match error {
+                KeyError::Malformed => Code::Malformed,
+                KeyError::Weak(_) => Code::WeakKey,
+            },
+        )?;
         let record = record::seal(
             &group,
             &group_key,
@@ -126,9 +145,21 @@ impl ImportTask {
             &nonces,
         )
         .map_err(|_| Code::Internal)?;
-        let about = ReceiptContext { group, escrow, epoch: tee.offer.epoch, now_s, instance: &instance };
-        let receipt =
-            receipt::sign(&about, &stated.key, &stated.received.header, &control, &material, &customer_key)?;
+        let about = ReceiptContext {
+            group,
+            escrow,
+            epoch: tee.offer.epoch,
+            now_s,
+            instance: &instance,
+        };
+        let receipt = receipt::sign(
+            &about,
+            &stated.key,
+            &stated.received.header,
+            &control,
+            &material,
+            &customer_key,
+        )?;
         Ok(cbor::encode(&Imported {
             record,
             receipt,
@@ -146,30 +177,48 @@ impl Received {
         }
         // IMP-8
         let layer: Layer = cbor::decode(&self.layer, limits::LAYER)?;
-        Ok(Stated { key: KeyId::of(&self.signed.payload), layer, received: self })
+        Ok(Stated {
+            key: KeyId::of(&self.signed.payload),
+            layer,
+            received: self,
+        })
     }
 }
 
 impl Stated {
     fn open(self, tee: &Tee) -> Result<Opened, Code> {
-        let Received { statement, header, layer: encoded, .. } = &self.received;
+        let Received {
+            statement,
+            header,
+            layer: encoded,
+            ..
+        } = &self.received;
         // IMP-9
         if self.layer.suite != header.vendor_suite || self.layer.suite != tee.recipient.suite() {
             return Err(Code::UnsupportedSuite);
         }
         // IMP-10
-        if self.layer.recipient != header.tee_key || vendor_layer_hash(encoded) != statement.vendor_layer {
+        if self.layer.recipient != header.tee_key
+            || vendor_layer_hash(encoded) != statement.vendor_layer
+        {
             return Err(Code::UnwrapFailed);
         }
         // IMP-11
         let info = layer::info(context::LAYER_VENDOR, &header_hash(&statement.header).0);
-        let payload =
-            tee.recipient.open(&self.layer, &info, &statement.header).map_err(|_| Code::UnwrapFailed)?;
-        Ok(Opened { stated: self, payload })
+        let payload = tee
+            .recipient
+            .open(&self.layer, &info, &statement.header)
+            .map_err(|_| Code::UnwrapFailed)?;
+        Ok(Opened {
+            stated: self,
+            payload,
+        })
     }
 
     fn check_control(&self, payload: &Payload<'_>, now_s: u64) -> Result<Control, Code> {
-        let Received { statement, header, .. } = &self.received;
+        let Received {
+            statement, header, ..
+        } = &self.received;
         // IMP-12
         if control_hash(payload.control) != statement.control {
             return Err(Code::BadSignature);
@@ -187,7 +236,10 @@ impl Stated {
             || policy.class != header.class
             || !(1..=limits::ALGORITHMS).contains(&policy.algorithms.len())
             || !ascending
-            || !policy.algorithms.iter().all(|algorithm| possible.contains(algorithm))
+            || !policy
+                .algorithms
+                .iter()
+                .all(|algorithm| possible.contains(algorithm))
         {
             return Err(Code::UsageRefused);
         }
@@ -197,7 +249,8 @@ impl Stated {
             .is_some_and(|end_s| end_s > now_s && end_s - now_s <= limits::HARD_END_MAX_S);
         let in_range = match &control.revocation {
             Some(revocation) => {
-                revocation.is_within_bounds() && control.hard_end_s.is_none_or(|end_s| end_s > now_s)
+                revocation.is_within_bounds()
+                    && control.hard_end_s.is_none_or(|end_s| end_s > now_s)
             }
             None => end_is_near,
         };
@@ -205,9 +258,13 @@ impl Stated {
             return Err(Code::OutOfRange);
         }
         // IMP-16
-        let services = control.revocation.as_ref().map_or(0, |revocation| revocation.services().len());
+        let services = control
+            .revocation
+            .as_ref()
+            .map_or(0, |revocation| revocation.services().len());
         if payload.release_secrets.len() != 32 * services
-            || revocation_hash(control.revocation.as_ref(), payload.release_secrets) != statement.revocation
+            || revocation_hash(control.revocation.as_ref(), payload.release_secrets)
+                != statement.revocation
         {
             return Err(Code::BadSignature);
         }
@@ -220,6 +277,10 @@ impl Stated {
             return Err(Code::BadSignature);
         }
         let material: Material<'p> = cbor::decode(payload.material, limits::MATERIAL)?;
-        if material.salt.len() == 32 { Ok(material) } else { Err(Code::Malformed) }
+        if material.salt.len() == 32 {
+            Ok(material)
+        } else {
+            Err(Code::Malformed)
+        }
     }
 }

@@ -90,7 +90,11 @@ impl Keys {
     /// The record came and was checked.
     pub(crate) fn load(&mut self, key: KeyId, record: LoadedRecord) {
         self.loads += 1;
-        let loaded = LoadedKey { record, open: None, load: self.loads };
+        let loaded = LoadedKey {
+            record,
+            open: None,
+            load: self.loads,
+        };
         self.entries.insert(key, Entry::Loaded(Box::new(loaded)));
     }
 
@@ -112,7 +116,10 @@ impl Keys {
         if queue.len() >= WAITING_PER_KEY || self.waiting_count >= WAITING {
             return Err(Box::new(waiting));
         }
-        self.next_late_ms = Some(self.next_late_ms.map_or(waiting.wake_ms, |next| next.min(waiting.wake_ms)));
+        self.next_late_ms = Some(
+            self.next_late_ms
+                .map_or(waiting.wake_ms, |next| next.min(waiting.wake_ms)),
+        );
         queue.push(waiting);
         self.waiting_count += 1;
         Ok(())
@@ -131,7 +138,11 @@ impl Keys {
     }
 
     /// Everything whose deadline is over on either clock, with its key.
-    pub(crate) fn take_late(&mut self, attested_ms: u64, monotonic_ms: u64) -> Vec<(KeyId, Waiting)> {
+    pub(crate) fn take_late(
+        &mut self,
+        attested_ms: u64,
+        monotonic_ms: u64,
+    ) -> Vec<(KeyId, Waiting)> {
         let mut late = Vec::new();
         if self.waiting_count == 0 {
             return late;
@@ -144,7 +155,12 @@ impl Keys {
         }
         self.waiting.retain(|_, queue| !queue.is_empty());
         self.waiting_count -= late.len();
-        self.next_late_ms = self.waiting.values().flatten().map(|waiting| waiting.wake_ms).min();
+        self.next_late_ms = self
+            .waiting
+            .values()
+            .flatten()
+            .map(|waiting| waiting.wake_ms)
+            .min();
         late
     }
 
@@ -156,6 +172,9 @@ impl Keys {
     /// Keys known, and keys open.
     pub(crate) fn counts(&self) -> (u64, u64) {
         let open = |entry: &&Entry| matches!(entry, Entry::Loaded(loaded) if loaded.open.is_some());
-        (self.entries.len() as u64, self.entries.values().filter(open).count() as u64)
+        (
+            self.entries.len() as u64,
+            self.entries.values().filter(open).count() as u64,
+        )
     }
 }

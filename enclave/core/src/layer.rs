@@ -28,12 +28,19 @@ impl Recipient {
     pub(crate) fn public(&self) -> Vec<u8> {
         match self {
             Recipient::XWing(private) => private.public().to_vec(),
-            Recipient::Rsa(private) => cofferdam_wire::cose::rsa_public(private.modulus(), private.exponent()),
+            Recipient::Rsa(private) => {
+                cofferdam_wire::cose::rsa_public(private.modulus(), private.exponent())
+            }
         }
     }
 
     /// Opens a layer that was sealed under `info` and `aad`.
-    pub(crate) fn open(&self, sealed: &Layer, info: &[u8], aad: &[u8]) -> Result<Plaintext, Failed> {
+    pub(crate) fn open(
+        &self,
+        sealed: &Layer,
+        info: &[u8],
+        aad: &[u8],
+    ) -> Result<Plaintext, Failed> {
         match self {
             Recipient::XWing(private) => {
                 let enc = sealed.enc.as_slice().try_into().map_err(|_| Failed)?;
@@ -44,7 +51,10 @@ impl Recipient {
             }
             Recipient::Rsa(private) => {
                 let secret = private.open(info, &sealed.enc);
-                let commitment = kdf::derive(&[secret.expose()], &layer::commitment_info(info, &sealed.enc));
+                let commitment = kdf::derive(
+                    &[secret.expose()],
+                    &layer::commitment_info(info, &sealed.enc),
+                );
                 committed(commitment.expose(), sealed)?;
                 let key = kdf::derive(&[secret.expose()], &layer::key_info(info, &sealed.enc));
                 // The key is used once, so the nonce may be constant.
@@ -55,5 +65,9 @@ impl Recipient {
 }
 
 fn committed(commitment: &[u8; 32], sealed: &Layer) -> Result<(), Failed> {
-    if equal(commitment, &sealed.commitment.0) { Ok(()) } else { Err(Failed) }
+    if equal(commitment, &sealed.commitment.0) {
+        Ok(())
+    } else {
+        Err(Failed)
+    }
 }

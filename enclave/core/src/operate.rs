@@ -49,7 +49,12 @@ pub(crate) struct Operated {
 impl OperateTask {
     /// Computes and seals.
     pub(crate) fn run(self) -> Operated {
-        let OperateTask { envelope, mut operation, usable, nonce } = self;
+        let OperateTask {
+            envelope,
+            mut operation,
+            usable,
+            nonce,
+        } = self;
         let outcome = match &usable {
             Some(usable) => with_key(&usable.key, &operation),
             None => without_key(&operation),
@@ -58,32 +63,69 @@ impl OperateTask {
             data.zeroize();
         }
         let answer = envelope.close(outcome.map_or_else(Answer::Refused, Answer::Done), &nonce);
-        Operated { envelope, key: usable.map(|usable| (usable.id, usable.load, usable.turn)), answer }
+        Operated {
+            envelope,
+            key: usable.map(|usable| (usable.id, usable.load, usable.turn)),
+            answer,
+        }
     }
 }
 
 fn with_key(key: &CustomerKey, operation: &Operation) -> Result<Outcome, Code> {
     match operation {
-        Operation::Sign { algorithm, input, .. } => {
-            key.sign(*algorithm, key_input(input)).map(Outcome::Bytes).map_err(code)
-        }
-        Operation::Verify { algorithm, input, signature, .. } => {
-            key.verify(*algorithm, key_input(input), signature).map(Outcome::Verdict).map_err(code)
-        }
-        Operation::Encrypt { algorithm, aad, data, .. } => {
-            key.encrypt(*algorithm, aad, data).map(Outcome::Bytes).map_err(code)
-        }
-        Operation::Decrypt { algorithm, aad, data, .. } => {
-            key.decrypt(*algorithm, aad, data).map(|plain| Outcome::Bytes(plain.expose().to_vec())).map_err(code)
-        }
-        Operation::Mac { algorithm, data, .. } => key.mac(*algorithm, data).map(Outcome::Bytes).map_err(code),
-        Operation::VerifyMac { algorithm, data, tag, .. } => {
-            key.verify(*algorithm, KeyInput::Message(data), tag).map(Outcome::Verdict).map_err(code)
-        }
-        Operation::PublicKey { .. } => key.public_cose().map(Outcome::Bytes).ok_or(Code::UsageRefused),
-        Operation::Describe { .. } | Operation::Destroy { .. } | Operation::Hash { .. } | Operation::Random { .. } => {
-            Err(Code::Internal)
-        }
+        Operation::Sign {
+            algorithm, input, ..
+        } => key
+            .sign(*algorithm, key_input(input))
+            .map(Outcome::Bytes)
+            .map_err(code),
+        Operation::Verify {
+            algorithm,
+            input,
+            signature,
+            ..
+        } => key
+            .verify(*algorithm, key_input(input), signature)
+            .map(Outcome::Verdict)
+            .map_err(code),
+        Operation::Encrypt {
+            algorithm,
+            aad,
+            data,
+            ..
+        } => key
+            .encrypt(*algorithm, aad, data)
+            .map(Outcome::Bytes)
+            .map_err(code),
+        Operation::Decrypt {
+            algorithm,
+            aad,
+            data,
+            ..
+        } => key
+            .decrypt(*algorithm, aad, data)
+            .map(|plain| Outcome::Bytes(plain.expose().to_vec()))
+            .map_err(code),
+        Operation::Mac {
+            algorithm, data, ..
+        } => key.mac(*algorithm, data).map(Outcome::Bytes).map_err(code),
+        Operation::VerifyMac {
+            algorithm,
+            data,
+            tag,
+            ..
+        } => key
+            .verify(*algorithm, KeyInput::Message(data), tag)
+            .map(Outcome::Verdict)
+            .map_err(code),
+        Operation::PublicKey { .. } => key
+            .public_cose()
+            .map(Outcome::Bytes)
+            .ok_or(Code::UsageRefused),
+        Operation::Describe { .. }
+        | Operation::Destroy { .. }
+        | Operation::Hash { .. }
+        | Operation::Random { .. } => Err(Code::Internal),
     }
 }
 
@@ -95,7 +137,9 @@ fn without_key(operation: &Operation) -> Result<Outcome, Code> {
                 HashAlgorithm::Sha384 => &aws_lc_rs::digest::SHA384,
                 HashAlgorithm::Sha512 => &aws_lc_rs::digest::SHA512,
             };
-            Ok(Outcome::Bytes(aws_lc_rs::digest::digest(algorithm, data).as_ref().to_vec()))
+            Ok(Outcome::Bytes(
+                aws_lc_rs::digest::digest(algorithm, data).as_ref().to_vec(),
+            ))
         }
         Operation::Random { count } => {
             let count = usize::from(*count);
@@ -131,10 +175,12 @@ pub(crate) fn is_within_limits(operation: &Operation) -> bool {
         Operation::Sign { input, .. } | Operation::Verify { input, .. } => match input {
             Input::Message(bytes) | Input::Digest(bytes) => (bytes.len(), 0),
         },
-        Operation::Encrypt { aad, data, .. } | Operation::Decrypt { aad, data, .. } => (data.len(), aad.len()),
-        Operation::Mac { data, .. } | Operation::VerifyMac { data, .. } | Operation::Hash { data, .. } => {
-            (data.len(), 0)
+        Operation::Encrypt { aad, data, .. } | Operation::Decrypt { aad, data, .. } => {
+            (data.len(), aad.len())
         }
+        Operation::Mac { data, .. }
+        | Operation::VerifyMac { data, .. }
+        | Operation::Hash { data, .. } => (data.len(), 0),
         _ => (0, 0),
     };
     // A ciphertext is longer than its plaintext by nonce and tag.

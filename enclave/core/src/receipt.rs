@@ -34,13 +34,19 @@ pub(crate) fn sign(
         policy: control.policy.clone(),
         public_key: customer_key.public_cose(),
         check_value: customer_key.check_value(material.salt).map(Digest),
-        lease: control.revocation.as_ref().map(|revocation| revocation.terms()),
+        lease: control
+            .revocation
+            .as_ref()
+            .map(|revocation| revocation.terms()),
         hard_end_s: control.hard_end_s,
         escrow: about.escrow,
         epoch: about.epoch,
         imported_s: about.now_s,
         instance: about.instance.public().thumbprint(),
     };
-    let signed = about.instance.sign1(context::RECEIPT, cbor::encode(&receipt)).map_err(|_| Code::Internal)?;
+    let signed = about
+        .instance
+        .sign1(context::RECEIPT, cbor::encode(&receipt))
+        .map_err(|_| Code::Internal)?;
     Ok(signed.to_bytes())
 }

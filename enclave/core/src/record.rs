@@ -36,7 +36,10 @@ pub(crate) struct RecordNonces {
 impl RecordNonces {
     /// Draws both.
     pub(crate) fn draw(entropy: &mut dyn Entropy) -> Self {
-        let mut nonces = Self { control: [0; xaes::NONCE], material: [0; xaes::NONCE] };
+        let mut nonces = Self {
+            control: [0; xaes::NONCE],
+            material: [0; xaes::NONCE],
+        };
         entropy.fill(&mut nonces.control);
         entropy.fill(&mut nonces.material);
         nonces
@@ -82,7 +85,8 @@ pub(crate) fn load(
         return Err(Code::RecordRefused);
     }
     let statement: Statement = cbor::decode(&signed.payload, limits::STATEMENT).map_err(refused)?;
-    let header: ImportHeader = cbor::decode(&statement.header, limits::IMPORT_HEADER).map_err(refused)?;
+    let header: ImportHeader =
+        cbor::decode(&statement.header, limits::IMPORT_HEADER).map_err(refused)?;
     // REC-2
     if !verify_sign1(&header.owner, context::STATEMENT, &signed) {
         return Err(Code::RecordRefused);
@@ -91,7 +95,8 @@ pub(crate) fn load(
     if header.group != *group {
         return Err(Code::RecordRefused);
     }
-    let (control, with_release) = open_control(group, group_key, key, &record).ok_or(Code::RecordRefused)?;
+    let (control, with_release) =
+        open_control(group, group_key, key, &record).ok_or(Code::RecordRefused)?;
     // REC-4
     if control_hash(control.expose()) != statement.control {
         return Err(Code::RecordRefused);
@@ -134,11 +139,21 @@ fn open_control(
 
 impl LoadedRecord {
     /// Opens the material with the release secrets, in R's order; none for a key without R.
-    pub(crate) fn open_material(&self, group_key: &Secret32, releases: &[Secret32]) -> Result<Plaintext, Failed> {
-        let info = part_info(Part::Material, &self.group, &self.key, self.control.revocation.is_some());
+    pub(crate) fn open_material(
+        &self,
+        group_key: &Secret32,
+        releases: &[Secret32],
+    ) -> Result<Plaintext, Failed> {
+        let info = part_info(
+            Part::Material,
+            &self.group,
+            &self.key,
+            self.control.revocation.is_some(),
+        );
         let mut ikm: Vec<&[u8]> = vec![group_key.expose()];
         ikm.extend(releases.iter().map(|release| release.expose().as_slice()));
-        let opened = xaes::Key::new(&kdf::derive(&ikm, &info))?.open_with_nonce(&info, &self.material)?;
+        let opened =
+            xaes::Key::new(&kdf::derive(&ikm, &info))?.open_with_nonce(&info, &self.material)?;
         // REC-6
         if material_hash(opened.expose()) != self.material_hash {
             return Err(Failed);

@@ -26,7 +26,12 @@ pub(crate) struct Recovering {
 
 impl Recovering {
     /// Accepts a genesis record as the group to be let into.
-    pub(crate) fn new(body: &[u8], anchors: &Anchors, own: &Measurement, now_s: u64) -> Result<Self, Code> {
+    pub(crate) fn new(
+        body: &[u8],
+        anchors: &Anchors,
+        own: &Measurement,
+        now_s: u64,
+    ) -> Result<Self, Code> {
         let request: RecoverRequest =
             cbor::decode(body, limits::GENESIS_RECORD + limits::VENDOR_STATEMENT + 16)?;
         // GRP-2
@@ -44,24 +49,40 @@ impl Recovering {
             pcrs: &[],
             debugging: Debugging::Refuse,
         };
-        let evidence = cofferdam_attestation::verify_at_own_time(&record.evidence, &anchors.root, &expected)
-            .map_err(|_| Code::EvidenceRefused)?;
+        let evidence =
+            cofferdam_attestation::verify_at_own_time(&record.evidence, &anchors.root, &expected)
+                .map_err(|_| Code::EvidenceRefused)?;
         if evidence.public_key().is_some() {
             return Err(Code::EvidenceRefused);
         }
         // GRP-4
         let made = evidence.measurement();
-        let measurement = Measurement { pcr0: made.pcr0, pcr1: made.pcr1, pcr2: made.pcr2 };
+        let measurement = Measurement {
+            pcr0: made.pcr0,
+            pcr1: made.pcr1,
+            pcr2: made.pcr2,
+        };
         if !statement.accepts(&measurement, evidence.timestamp_ms() / 1000) {
             return Err(Code::EvidenceRefused);
         }
         let body: GenesisBody = cbor::decode(&record.body, limits::GENESIS_BODY)?;
         let k = usize::from(body.threshold);
-        if body.version != 1 || body.shares.len() != body.officers.len() || k < 2 || k >= body.officers.len() {
+        if body.version != 1
+            || body.shares.len() != body.officers.len()
+            || k < 2
+            || k >= body.officers.len()
+        {
             return Err(Code::Malformed);
         }
-        let group = Group { id, body, record: Arc::new(request.genesis) };
-        Ok(Self { group, shares: BTreeMap::new() })
+        let group = Group {
+            id,
+            body,
+            record: Arc::new(request.genesis),
+        };
+        Ok(Self {
+            group,
+            shares: BTreeMap::new(),
+        })
     }
 
     /// The group it waits for.
@@ -77,10 +98,17 @@ impl Recovering {
         instance: &Thumbprint,
     ) -> Result<(Recovery, Option<Member>), Code> {
         let sealed: SealedShare = cbor::decode(body, 4096)?;
-        let value = self.open(&sealed, setup, instance).map_err(|_| Code::UnwrapFailed)?;
+        let value = self
+            .open(&sealed, setup, instance)
+            .map_err(|_| Code::UnwrapFailed)?;
         let (salt, value) = value;
         // GRP-5
-        let committed = self.group.body.shares.get(usize::from(sealed.officer)).ok_or(Code::BadShare)?;
+        let committed = self
+            .group
+            .body
+            .shares
+            .get(usize::from(sealed.officer))
+            .ok_or(Code::BadShare)?;
         if share_commitment(sealed.officer, &salt, &value) != *committed {
             return Err(Code::BadShare);
         }
@@ -88,7 +116,14 @@ impl Recovering {
         let need = self.group.body.threshold;
         let have = self.shares.len() as u8;
         if have < need {
-            return Ok((Recovery { have, need, complete: false }, None));
+            return Ok((
+                Recovery {
+                    have,
+                    need,
+                    complete: false,
+                },
+                None,
+            ));
         }
         let key = self.combine().map_err(|_| Code::BadShare)?;
         let group = Group {
@@ -96,7 +131,17 @@ impl Recovering {
             body: self.group.body.clone(),
             record: self.group.record.clone(),
         };
-        Ok((Recovery { have, need, complete: true }, Some(Member { group, key: Arc::new(key) })))
+        Ok((
+            Recovery {
+                have,
+                need,
+                complete: true,
+            },
+            Some(Member {
+                group,
+                key: Arc::new(key),
+            }),
+        ))
     }
 
     fn open(
@@ -109,7 +154,10 @@ impl Recovering {
         let info = share_to_enclave_info(&self.group.id, sealed.officer, instance);
         let opened = hpke::setup_receiver(setup, enc, &info)?.open(&[], &sealed.ciphertext)?;
         let share: Share<'_> = cbor::decode(opened.expose(), 256).map_err(|_| Failed)?;
-        Ok((Zeroizing::new(share.salt.to_vec()), Zeroizing::new(share.value.to_vec())))
+        Ok((
+            Zeroizing::new(share.salt.to_vec()),
+            Zeroizing::new(share.value.to_vec()),
+        ))
     }
 
     fn combine(&self) -> Result<Secret32, Failed> {
@@ -119,6 +167,10 @@ impl Recovering {
         let key = Secret32::from_slice(&combined).ok_or(Failed)?;
         // GRP-6
         let commitment = group_key_commitment(key.expose());
-        if equal(&commitment.0, &self.group.body.group_key.0) { Ok(key) } else { Err(Failed) }
+        if equal(&commitment.0, &self.group.body.group_key.0) {
+            Ok(key)
+        } else {
+            Err(Failed)
+        }
     }
 }

@@ -21,7 +21,9 @@ use cofferdam_wire::id::KeyId;
 use cofferdam_wire::import::Material;
 use cofferdam_wire::link::{Message, Note, Reply};
 use cofferdam_wire::operation::{Description, LeaseState, Operation, Outcome};
-use cofferdam_wire::session::{Answer, Audience, Grant, ProviderRequest, Request, SealedRequest, request_aad};
+use cofferdam_wire::session::{
+    Answer, Audience, Grant, ProviderRequest, Request, SealedRequest, request_aad,
+};
 use cofferdam_wire::{Code, cbor, limits};
 use std::sync::Arc;
 
@@ -37,7 +39,9 @@ impl Core {
         let now_s = self.clock.attested_ms / 1000;
         // REQ-1
         let request: SealedRequest = cbor::decode(body, limits::SEALED_REQUEST)?;
-        let ticket = self.tickets.open(self.identity.sessions(), &group, &request.ticket, now_s)?;
+        let ticket = self
+            .tickets
+            .open(self.identity.sessions(), &group, &request.ticket, now_s)?;
         // REQ-2
         let opened = ticket
             .request
@@ -45,9 +49,10 @@ impl Core {
             .map_err(|_| Code::UnwrapFailed)?;
         let envelope = Envelope::sealed(to, ticket.clone(), &group, body);
         let request = cbor::decode::<Request>(opened.expose(), limits::SEALED_REQUEST);
-        let result = request
-            .map_err(Code::from)
-            .and_then(|request| self.admit(&request, &ticket.grants).map(|grant| (request, grant)));
+        let result = request.map_err(Code::from).and_then(|request| {
+            self.admit(&request, &ticket.grants)
+                .map(|grant| (request, grant))
+        });
         match result {
             Ok((request, grant)) => self.perform(envelope, request, grant, out),
             Err(code) => self.refuse(&envelope, code, out),
@@ -86,7 +91,13 @@ impl Core {
         authorise::granted(grants, &request.operation, now_ms / 1000).cloned()
     }
 
-    fn perform(&mut self, envelope: Envelope, request: Request, grant: Grant, out: &mut Vec<Output>) {
+    fn perform(
+        &mut self,
+        envelope: Envelope,
+        request: Request,
+        grant: Grant,
+        out: &mut Vec<Output>,
+    ) {
         let Some(key) = request.operation.key() else {
             return self.run(envelope, request.operation, None, out);
         };
@@ -116,7 +127,9 @@ impl Core {
             }
             Some(Entry::Fetching) => self.wait(key, waiting, out),
             Some(Entry::Loaded(_)) => match self.use_loaded(key, &waiting, out) {
-                Ok(Some(usable)) => self.run(waiting.envelope, waiting.operation, Some(usable), out),
+                Ok(Some(usable)) => {
+                    self.run(waiting.envelope, waiting.operation, Some(usable), out)
+                }
                 Ok(None) => {
                     waiting.turn = self.checks.want_now(key, waiting.turn, self.clock);
                     self.wait(key, waiting, out);
@@ -138,7 +151,9 @@ impl Core {
         let now_s = self.clock.attested_ms / 1000;
         let state = self.state(key);
         let grant_epoch = self.checks.grant_epoch(key);
-        let Some(loaded) = self.keys.loaded(&key) else { return Err(Ready::Refused(Code::NotFound)) };
+        let Some(loaded) = self.keys.loaded(&key) else {
+            return Err(Ready::Refused(Code::NotFound));
+        };
         let control = &loaded.record.control;
         let terms = KeyTerms {
             partition: &loaded.record.partition,
@@ -147,13 +162,17 @@ impl Core {
             has_revocation: control.revocation.is_some(),
             grant_epoch,
         };
-        authorise::fits(&waiting.grant, &waiting.operation, &terms, now_s).map_err(Ready::Refused)?;
+        authorise::fits(&waiting.grant, &waiting.operation, &terms, now_s)
+            .map_err(Ready::Refused)?;
         match waiting.operation {
             Operation::Describe { .. } => {
                 let description = Description {
                     policy: control.policy.clone(),
                     state,
-                    lease: control.revocation.as_ref().map(|revocation| revocation.terms()),
+                    lease: control
+                        .revocation
+                        .as_ref()
+                        .map(|revocation| revocation.terms()),
                     hard_end_s: control.hard_end_s,
                     label: control.label.clone(),
                 };
@@ -170,7 +189,12 @@ impl Core {
             return Err(Ready::Refused(Code::Revoked));
         }
         let (load, turn) = (loaded.load, waiting.turn);
-        let open = loaded.open.clone().map(|open| Usable { id: key, load, turn, key: open });
+        let open = loaded.open.clone().map(|open| Usable {
+            id: key,
+            load,
+            turn,
+            key: open,
+        });
         let has_revocation = control.revocation.is_some();
         Ok(open.filter(|_| !has_revocation || self.checks.permits(key, turn, self.clock)))
     }
@@ -179,7 +203,10 @@ impl Core {
     fn state(&mut self, key: KeyId) -> LeaseState {
         match self.keys.loaded(&key) {
             Some(loaded) if loaded.record.control.revocation.is_none() => LeaseState::Active,
-            _ => self.checks.state(key, self.clock).unwrap_or(LeaseState::Unverified),
+            _ => self
+                .checks
+                .state(key, self.clock)
+                .unwrap_or(LeaseState::Unverified),
         }
     }
 
@@ -189,15 +216,30 @@ impl Core {
         note(&Note::Destroyed(key), out);
     }
 
-    fn run(&mut self, envelope: Envelope, operation: Operation, usable: Option<Usable>, out: &mut Vec<Output>) {
+    fn run(
+        &mut self,
+        envelope: Envelope,
+        operation: Operation,
+        usable: Option<Usable>,
+        out: &mut Vec<Output>,
+    ) {
         let nonce = self.draw_nonce();
-        let task = OperateTask { envelope, operation, usable, nonce };
+        let task = OperateTask {
+            envelope,
+            operation,
+            usable,
+            nonce,
+        };
         out.push(Output::Work(Job(Task::Operate(Box::new(task)))));
     }
 
     /// A result is there: does it leave?
     pub(crate) fn operated(&mut self, operated: Operated, out: &mut Vec<Output>) {
-        let Operated { envelope, key, answer } = operated;
+        let Operated {
+            envelope,
+            key,
+            answer,
+        } = operated;
         match key.map_or(Ok(()), |(key, load, turn)| self.may_leave(key, load, turn)) {
             Ok(()) => {
                 self.released += 1;
@@ -212,19 +254,28 @@ impl Core {
     fn may_leave(&mut self, key: KeyId, load: u64, turn: Turn) -> Result<(), Code> {
         let state = self.state(key);
         let now_s = self.clock.attested_ms / 1000;
-        let Some(loaded) = self.keys.loaded(&key) else { return Err(Code::NotFound) };
+        let Some(loaded) = self.keys.loaded(&key) else {
+            return Err(Code::NotFound);
+        };
         if loaded.load != load {
             return Err(Code::LeaseUnavailable);
         }
         if self.released >= limits::OPERATIONS_PER_READING {
             return Err(Code::Busy);
         }
-        if loaded.record.control.hard_end_s.is_some_and(|end_s| now_s >= end_s) {
+        if loaded
+            .record
+            .control
+            .hard_end_s
+            .is_some_and(|end_s| now_s >= end_s)
+        {
             return Err(Code::Revoked);
         }
         let has_revocation = loaded.record.control.revocation.is_some();
         match state {
-            LeaseState::Active if !has_revocation || self.checks.permits(key, turn, self.clock) => Ok(()),
+            LeaseState::Active if !has_revocation || self.checks.permits(key, turn, self.clock) => {
+                Ok(())
+            }
             LeaseState::Active => Err(Code::LeaseUnavailable),
             LeaseState::Suspended => Err(Code::Suspended),
             LeaseState::Revoked => Err(Code::Revoked),
@@ -249,8 +300,16 @@ impl Core {
             return self.fetched(key, told, out);
         }
         let events = {
-            let Some(asker) = asker(&self.membership, &self.own, &self.identity) else { return };
-            self.checks.told(frame.id >> 1, told.as_deref().map_err(|code| *code), self.clock, &asker, self.entropy.as_mut())
+            let Some(asker) = asker(&self.membership, &self.own, &self.identity) else {
+                return;
+            };
+            self.checks.told(
+                frame.id >> 1,
+                told.as_deref().map_err(|code| *code),
+                self.clock,
+                &asker,
+                self.entropy.as_mut(),
+            )
         };
         self.happened(events, out);
         self.ask_services(out);
@@ -290,13 +349,24 @@ impl Core {
 
     /// Opens the material of a loaded key; false if it is not what the owner signed.
     fn open(&mut self, key: KeyId, releases: &[Secret32]) -> bool {
-        let Ok(member) = self.membership.member() else { return false };
-        let Some(loaded) = self.keys.loaded(&key) else { return false };
-        loaded.open = loaded.record.open_material(&member.key, releases).ok().and_then(|material| {
-            let material: Material<'_> = cbor::decode(material.expose(), limits::MATERIAL).ok()?;
-            let kind = loaded.record.control.policy.kind;
-            CustomerKey::load(kind, material.cose_key).ok().map(Arc::new)
-        });
+        let Ok(member) = self.membership.member() else {
+            return false;
+        };
+        let Some(loaded) = self.keys.loaded(&key) else {
+            return false;
+        };
+        loaded.open = loaded
+            .record
+            .open_material(&member.key, releases)
+            .ok()
+            .and_then(|material| {
+                let material: Material<'_> =
+                    cbor::decode(material.expose(), limits::MATERIAL).ok()?;
+                let kind = loaded.record.control.policy.kind;
+                CustomerKey::load(kind, material.cose_key)
+                    .ok()
+                    .map(Arc::new)
+            });
         loaded.open.is_some()
     }
 
@@ -356,8 +426,11 @@ impl Core {
 
     /// Sends the queries that are due.
     pub(crate) fn ask_services(&mut self, out: &mut Vec<Output>) {
-        let Some(asker) = asker(&self.membership, &self.own, &self.identity) else { return };
-        for Ask { id, message, body } in self.checks.due(self.clock, &asker, self.entropy.as_mut()) {
+        let Some(asker) = asker(&self.membership, &self.own, &self.identity) else {
+            return;
+        };
+        for Ask { id, message, body } in self.checks.due(self.clock, &asker, self.entropy.as_mut())
+        {
             ask(message, id << 1 | 1, body, out);
         }
     }
@@ -366,7 +439,10 @@ impl Core {
     pub(crate) fn expire(&mut self, out: &mut Vec<Output>) {
         let events = self.checks.expire(self.clock);
         self.happened(events, out);
-        for (key, waiting) in self.keys.take_late(self.clock.attested_ms, self.clock.monotonic_ms) {
+        for (key, waiting) in self
+            .keys
+            .take_late(self.clock.attested_ms, self.clock.monotonic_ms)
+        {
             let code = match self.keys.entry(&key) {
                 Some(Entry::Loaded(_)) => Code::LeaseUnavailable,
                 Some(Entry::Fetching) | None => Code::Unreachable,
@@ -381,12 +457,20 @@ impl Core {
 
     fn answer(&mut self, envelope: &Envelope, outcome: Outcome, out: &mut Vec<Output>) {
         let nonce = self.draw_nonce();
-        reply(envelope.to, envelope.close(Answer::Done(outcome), &nonce), out);
+        reply(
+            envelope.to,
+            envelope.close(Answer::Done(outcome), &nonce),
+            out,
+        );
     }
 
     fn refuse(&mut self, envelope: &Envelope, code: Code, out: &mut Vec<Output>) {
         let nonce = self.draw_nonce();
-        reply(envelope.to, envelope.close(Answer::Refused(code), &nonce), out);
+        reply(
+            envelope.to,
+            envelope.close(Answer::Refused(code), &nonce),
+            out,
+        );
     }
 
     fn draw_nonce(&mut self) -> [u8; xaes::NONCE] {
@@ -421,7 +505,14 @@ fn asker<'a>(
 }
 
 fn ask(message: Message, id: u64, body: Vec<u8>, out: &mut Vec<Output>) {
-    out.push(Output::Send { to: None, frame: Frame { kind: message.number(), id, body } });
+    out.push(Output::Send {
+        to: None,
+        frame: Frame {
+            kind: message.number(),
+            id,
+            body,
+        },
+    });
 }
 
 fn note(note: &Note, out: &mut Vec<Output>) {

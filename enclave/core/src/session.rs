@@ -8,8 +8,8 @@ use crate::ticket;
 use cofferdam_wire::cose::CoseSign1;
 use cofferdam_wire::id::GroupId;
 use cofferdam_wire::session::{
-    Audience, Grant, SessionAccepted, SessionOpen, SessionPlain, accept_aad, answer_key_exporter, grant_id,
-    opening_signed, request_key_exporter,
+    Audience, Grant, SessionAccepted, SessionOpen, SessionPlain, accept_aad, answer_key_exporter,
+    grant_id, opening_signed, request_key_exporter,
 };
 use cofferdam_wire::{Code, cbor, context, limits};
 use std::sync::Arc;
@@ -46,19 +46,36 @@ impl OpenTask {
         let (mut ticket_nonce, mut accept_nonce) = ([0; xaes::NONCE], [0; xaes::NONCE]);
         entropy.fill(&mut ticket_nonce);
         entropy.fill(&mut accept_nonce);
-        Ok(Self { opening, encoded: body, session, group: *group, now_ms, ticket_nonce, accept_nonce })
+        Ok(Self {
+            opening,
+            encoded: body,
+            session,
+            group: *group,
+            now_ms,
+            ticket_nonce,
+            accept_nonce,
+        })
     }
 
     /// Opens, verifies and accepts.
     pub(crate) fn run(self) -> Result<Vec<u8>, Code> {
-        let SessionOpen { info, enc, ciphertext } = &self.opening;
+        let SessionOpen {
+            info,
+            enc,
+            ciphertext,
+        } = &self.opening;
         let hpke_info = info.hpke_info();
         // OPN-4
         let encapsulated = enc.as_slice().try_into().map_err(|_| Code::UnwrapFailed)?;
         let receiver = hpke::setup_receiver(&self.session.private, encapsulated, &hpke_info)
             .map_err(|_| Code::UnwrapFailed)?;
-        let keys = (receiver.export(&request_key_exporter()), receiver.export(&answer_key_exporter()));
-        let opened = receiver.open(&[], ciphertext).map_err(|_| Code::UnwrapFailed)?;
+        let keys = (
+            receiver.export(&request_key_exporter()),
+            receiver.export(&answer_key_exporter()),
+        );
+        let opened = receiver
+            .open(&[], ciphertext)
+            .map_err(|_| Code::UnwrapFailed)?;
         let plain: SessionPlain = cbor::decode(opened.expose(), limits::SESSION_OPEN)?;
         // OPN-5
         if plain.app.thumbprint() != info.app {
@@ -73,7 +90,9 @@ impl OpenTask {
         }
         // OPN-7
         let named = plain.grants.iter().map(|grant| grant_id(&grant.0));
-        if !(1..=limits::GRANTS_PER_SESSION).contains(&plain.grants.len()) || !named.eq(info.grants.iter().copied()) {
+        if !(1..=limits::GRANTS_PER_SESSION).contains(&plain.grants.len())
+            || !named.eq(info.grants.iter().copied())
+        {
             return Err(Code::SessionRefused);
         }
         let now_s = self.now_ms / 1000;
@@ -83,7 +102,11 @@ impl OpenTask {
             .iter()
             .map(|grant| verify_grant(&grant.0, &self.group, &audience, now_s))
             .collect::<Result<Vec<Grant>, Code>>()?;
-        let first_end_s = grants.iter().map(|grant| grant.not_after_s).min().unwrap_or(now_s);
+        let first_end_s = grants
+            .iter()
+            .map(|grant| grant.not_after_s)
+            .min()
+            .unwrap_or(now_s);
         let not_after_s = first_end_s.min(now_s + limits::TICKET_LIFETIME_S);
         let ticket = ticket::seal(
             &self.session,
@@ -98,10 +121,18 @@ impl OpenTask {
         if ticket.len() > limits::TICKET {
             return Err(Code::TooLarge);
         }
-        let accepted = Zeroizing::new(cbor::encode(&SessionAccepted { now_ms: self.now_ms, ticket, not_after_s }));
+        let accepted = Zeroizing::new(cbor::encode(&SessionAccepted {
+            now_ms: self.now_ms,
+            ticket,
+            not_after_s,
+        }));
         let answer_key = xaes::Key::new(&keys.1).map_err(|_| Code::Internal)?;
         answer_key
-            .seal_with_nonce(&self.accept_nonce, &accept_aad(&self.group, &self.encoded), &accepted)
+            .seal_with_nonce(
+                &self.accept_nonce,
+                &accept_aad(&self.group, &self.encoded),
+                &accepted,
+            )
             .map_err(|_| Code::Internal)
     }
 }

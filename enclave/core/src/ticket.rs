@@ -38,12 +38,23 @@ pub(crate) fn seal(
     nonce: &[u8; xaes::NONCE],
 ) -> Result<Vec<u8>, Failed> {
     let (request_key, answer_key) = (keys.0.expose(), keys.1.expose());
-    let plain = Zeroizing::new(cbor::encode(&TicketPlain { app, request_key, answer_key, not_after_s, grants }));
-    session.tickets.seal_with_nonce(nonce, &ticket_aad(group), &plain)
+    let plain = Zeroizing::new(cbor::encode(&TicketPlain {
+        app,
+        request_key,
+        answer_key,
+        not_after_s,
+        grants,
+    }));
+    session
+        .tickets
+        .seal_with_nonce(nonce, &ticket_aad(group), &plain)
 }
 
 fn open(session: &Session, group: &GroupId, ticket: &[u8], hash: Digest) -> Option<OpenTicket> {
-    let opened = session.tickets.open_with_nonce(&ticket_aad(group), ticket).ok()?;
+    let opened = session
+        .tickets
+        .open_with_nonce(&ticket_aad(group), ticket)
+        .ok()?;
     let plain: TicketPlain<'_> = cbor::decode(opened.expose(), limits::TICKET).ok()?;
     let key = |bytes| xaes::Key::new(&Secret32::from_slice(bytes)?).ok();
     Some(OpenTicket {
@@ -78,7 +89,9 @@ impl Tickets {
         let open = match self.kept.get(&hash) {
             Some(open) => open.clone(),
             None => {
-                let opened = sessions.iter().find_map(|session| open(session, group, ticket, hash));
+                let opened = sessions
+                    .iter()
+                    .find_map(|session| open(session, group, ticket, hash));
                 let open = Arc::new(opened.ok_or(Code::SessionRefused)?);
                 if self.kept.len() >= KEPT {
                     self.kept.clear();

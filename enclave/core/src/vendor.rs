@@ -17,7 +17,10 @@ pub(crate) struct Anchors {
 impl Anchors {
     /// Those of a binary.
     pub(crate) fn of<T: Trust>() -> Option<Self> {
-        Some(Self { root: Root::from_der(T::ATTESTATION_ROOT).ok()?, vendor: T::VENDOR })
+        Some(Self {
+            root: Root::from_der(T::ATTESTATION_ROOT).ok()?,
+            vendor: T::VENDOR,
+        })
     }
 
     /// Verifies a vendor statement that is current at `now_s`.
@@ -32,6 +35,10 @@ impl Anchors {
             && statement.issued_s <= now_s.saturating_add(limits::CREATED_SKEW_S)
             && now_s <= statement.not_after_s
             && lifetime_s <= limits::VENDOR_STATEMENT_LIFETIME_S;
-        if is_current { Ok(statement) } else { Err(Code::EvidenceRefused) }
+        if is_current {
+            Ok(statement)
+        } else {
+            Err(Code::EvidenceRefused)
+        }
     }
 }

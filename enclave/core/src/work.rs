@@ -4,7 +4,7 @@
 use crate::challenge::ChallengeTask;
 use crate::envelope::ReplyTo;
 use crate::import::ImportTask;
-use crate::operate::{Operated, OperateTask};
+use crate::operate::{OperateTask, Operated};
 use crate::session::OpenTask;
 use cofferdam_wire::Code;
 

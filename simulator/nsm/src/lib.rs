@@ -18,7 +18,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use aws_lc_rs::rand;
 use cofferdam_attestation::Measurement;
 
-pub use crate::keys::{ROOT_DER, VENDOR_PUBLIC, simulator_root_der, vendor_key_pkcs8, vendor_public};
+pub use crate::keys::{
+    ROOT_DER, VENDOR_PUBLIC, simulator_root_der, vendor_key_pkcs8, vendor_public,
+};
 pub use clock::SimClock;
 pub use error::NsmError;
 use pcrs::PcrBank;

@@ -128,8 +128,16 @@ impl Customer {
 
     /// The whole import of a fresh key for signing.
     pub(crate) async fn import(&self, fresh: FreshKey, suite: Suite) -> anyhow::Result<Imported> {
-        let terms = LeaseTerms { interval_s: INTERVAL_S, grace_s: 0, per_operation: false, skew_s: 1 };
-        let services = vec![ServiceOrder { host: self.service[0].host(), status_root: self.status_root }];
+        let terms = LeaseTerms {
+            interval_s: INTERVAL_S,
+            grace_s: 0,
+            per_operation: false,
+            skew_s: 1,
+        };
+        let services = vec![ServiceOrder {
+            host: self.service[0].host(),
+            status_root: self.status_root,
+        }];
         let order = KeyOrder {
             partition: PARTITION.into(),
             class: UsageClass::Sign,
@@ -146,22 +154,44 @@ impl Customer {
             progress: &|_| (),
         };
         let material = fresh.material()?;
-        let confirmed = importer.import(&material, &order, Suites::both(suite), &self.owner).await?;
+        let confirmed = importer
+            .import(&material, &order, Suites::both(suite), &self.owner)
+            .await?;
         let id = confirmed.receipt().key;
         let stored = self.store.load(&id)?;
-        let handle = stored.sealed.services().first().context("the key names no service")?.handle;
+        let handle = stored
+            .sealed
+            .services()
+            .first()
+            .context("the key names no service")?
+            .handle;
         let request: ImportRequest = cbor::decode(stored.sealed.request(), limits::IMPORT)?;
         CoseSign1::from_bytes(&request.statement, limits::STATEMENT)?;
         cbor::decode::<Layer>(&request.layer, limits::LAYER)?;
-        let sizes = Sizes { statement: request.statement.len(), outer_layer: request.layer.len() };
-        Ok(Imported { fresh, id, handle, confirmed, sizes })
+        let sizes = Sizes {
+            statement: request.statement.len(),
+            outer_layer: request.layer.len(),
+        };
+        Ok(Imported {
+            fresh,
+            id,
+            handle,
+            confirmed,
+            sizes,
+        })
     }
 
     /// A session of the app, under a grant to sign and verify with these keys.
     pub(crate) async fn session(&self, keys: &[KeyId]) -> anyhow::Result<AppSession> {
         let grant = self.grant(keys)?;
         let app = SigningKey::from_pem(&self.app_pem)?;
-        Ok(Session::open(self.parent.clone(), Arc::clone(&self.verifier), vec![grant], app).await?)
+        Ok(Session::open(
+            self.parent.clone(),
+            Arc::clone(&self.verifier),
+            vec![grant],
+            app,
+        )
+        .await?)
     }
 
     fn grant(&self, keys: &[KeyId]) -> anyhow::Result<SignedGrant> {
@@ -181,7 +211,10 @@ impl Customer {
 
     /// What was registered for this key.
     pub(crate) fn release_secret(&self, handle: &Handle) -> anyhow::Result<Secret32> {
-        let releases = self.service[0].releases.lock().unwrap_or_else(PoisonError::into_inner);
+        let releases = self.service[0]
+            .releases
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let found = releases.iter().find(|(of, _)| of == handle);
         let (_, release) = found.context("no release secret was registered for this key")?;
         Secret32::from_slice(release.expose()).context("a release secret has 32 bytes")

@@ -49,9 +49,23 @@ impl<'a> Hostile<'a> {
         kept: &'a Imported,
         revoked: &'a Imported,
     ) -> anyhow::Result<Self> {
-        let disk = Disk::open(&house.layout().parent_state()).await.context("the provider's store")?;
-        let old_record = disk.record(&revoked.id).await?.context("the store has no record of the imported key")?;
-        Ok(Self { house, customer, session, kept, revoked, disk, old_record, group_key: None })
+        let disk = Disk::open(&house.layout().parent_state())
+            .await
+            .context("the provider's store")?;
+        let old_record = disk
+            .record(&revoked.id)
+            .await?
+            .context("the store has no record of the imported key")?;
+        Ok(Self {
+            house,
+            customer,
+            session,
+            kept,
+            revoked,
+            disk,
+            old_record,
+            group_key: None,
+        })
     }
 
     pub(crate) async fn close(self) {
@@ -59,7 +73,11 @@ impl<'a> Hostile<'a> {
     }
 
     /// P1: neither the store nor what crossed the parent holds key bytes; and the search would have found them.
-    pub(crate) async fn search(&mut self, tape: &Tape, narrator: &mut Narrator) -> anyhow::Result<()> {
+    pub(crate) async fn search(
+        &mut self,
+        tape: &Tape,
+        narrator: &mut Narrator,
+    ) -> anyhow::Result<()> {
         let canaries = Form::ALL.map(|form| (form, Secret32::random()));
         let mut planted = Needles::default();
         let mut bytes = Vec::new();
@@ -73,13 +91,22 @@ impl<'a> Hostile<'a> {
         for (place, content) in [("the store", &places.store), ("the link", &places.crossed)] {
             for (form, _) in &canaries {
                 let is_found = content.iter().flat_map(|bytes| planted.find(bytes));
-                let is_found = is_found.into_iter().any(|find| find.form == *form && find.name == format!("{form:?}"));
-                ensure!(is_found, "the canary planted in {place} as {form:?} was not found, so the search proves nothing");
+                let is_found = is_found
+                    .into_iter()
+                    .any(|find| find.form == *form && find.name == format!("{form:?}"));
+                ensure!(
+                    is_found,
+                    "the canary planted in {place} as {form:?} was not found, so the search proves nothing"
+                );
             }
         }
         let text = "random bytes were planted in the provider's files and sent through the parent, plain, reversed, in hex and \
                     in base64, and the search finds all of them in both: so it works";
-        narrator.step("canary", text, json!({"forms": canaries.len(), "places": 2}));
+        narrator.step(
+            "canary",
+            text,
+            json!({"forms": canaries.len(), "places": 2}),
+        );
 
         let searched = self.searched(&places)?;
         let text = format!("no {WINDOW} bytes in a row of either private key are in {searched}");
@@ -102,24 +129,47 @@ impl<'a> Hostile<'a> {
                 keys.add(key.fresh.name, &secret);
             }
         }
-        let found: Vec<_> = places.store.iter().chain(&places.crossed).flat_map(|bytes| keys.find(bytes)).collect();
+        let found: Vec<_> = places
+            .store
+            .iter()
+            .chain(&places.crossed)
+            .flat_map(|bytes| keys.find(bytes))
+            .collect();
         ensure!(found.is_empty(), "the provider has key bytes: {found:?}");
         let size = |content: &[Vec<u8>]| content.iter().map(Vec::len).sum();
-        Ok(Searched { windows: keys.len(), store: size(&places.store), crossed: size(&places.crossed) })
+        Ok(Searched {
+            windows: keys.len(),
+            store: size(&places.store),
+            crossed: size(&places.crossed),
+        })
     }
 
     /// P3 and P5: the next operation is refused within the bound, and the release secret is gone.
     pub(crate) async fn revoke(&mut self, narrator: &mut Narrator) -> anyhow::Result<()> {
         let mut release = Needles::default();
-        release.add("release secret", self.customer.release_secret(&self.revoked.handle)?.expose());
+        release.add(
+            "release secret",
+            self.customer.release_secret(&self.revoked.handle)?.expose(),
+        );
         let is_kept = |directory: &Path| -> anyhow::Result<bool> {
-            Ok(read_all(directory)?.iter().any(|bytes| !release.find(bytes).is_empty()))
+            Ok(read_all(directory)?
+                .iter()
+                .any(|bytes| !release.find(bytes).is_empty()))
         };
         let service = self.house.layout().revocation_state();
-        ensure!(is_kept(&service)?, "the service's files do not hold the release secret before the revocation");
+        ensure!(
+            is_kept(&service)?,
+            "the service's files do not hold the release secret before the revocation"
+        );
 
-        sign(self.session, self.revoked).await.context("the last signature before the revocation")?;
-        self.customer.switch.revoke(&self.revoked.handle).await.context("the revocation")?;
+        sign(self.session, self.revoked)
+            .await
+            .context("the last signature before the revocation")?;
+        self.customer
+            .switch
+            .revoke(&self.revoked.handle)
+            .await
+            .context("the revocation")?;
         let returned = Instant::now();
         let mut last_success = None;
         let mut after = 0;
@@ -131,14 +181,27 @@ impl<'a> Hostile<'a> {
                 }
                 Err(error) => break error,
             }
-            ensure!(returned.elapsed() <= BOUND, "the revoked key still signs after {} s", BOUND.as_secs());
+            ensure!(
+                returned.elapsed() <= BOUND,
+                "the revoked key still signs after {} s",
+                BOUND.as_secs()
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
         let refused = returned.elapsed();
         let code = refused_with(refusal, &[Code::Revoked])?;
-        ensure!(refused <= BOUND, "the first refusal came after {:.2} s", refused.as_secs_f64());
-        ensure!(!is_kept(&service)?, "the service's files still hold the release secret of the revoked key");
-        sign(self.session, self.kept).await.context("the other key, after the revocation")?;
+        ensure!(
+            refused <= BOUND,
+            "the first refusal came after {:.2} s",
+            refused.as_secs_f64()
+        );
+        ensure!(
+            !is_kept(&service)?,
+            "the service's files still hold the release secret of the revoked key"
+        );
+        sign(self.session, self.kept)
+            .await
+            .context("the other key, after the revocation")?;
         let text = format!(
             "the owner revoked the {} key: first refusal {:.2} s after the revoke call returned, last signature at {:.2} s; \
              promised are {} s (interval {INTERVAL_S} + grace 0 + 2); the service has erased what opens the stored key",
@@ -161,8 +224,13 @@ impl<'a> Hostile<'a> {
         let (away, officers) = self.house.crash_enclave().await?;
         let now = self.house.ready().pids.enclave;
         ensure!(before != now, "the enclave was not killed");
-        sign(self.session, self.kept).await.context("the other key, after the restart")?;
-        let code = refused_with(refusal(sign(self.session, self.revoked).await)?, &[Code::NotFound, Code::Revoked])?;
+        sign(self.session, self.kept)
+            .await
+            .context("the other key, after the restart")?;
+        let code = refused_with(
+            refusal(sign(self.session, self.revoked).await)?,
+            &[Code::NotFound, Code::Revoked],
+        )?;
         let text = format!(
             "the enclave was killed and came back in {:.1} s: {NEEDED} officers verified the new one's evidence before they \
              sealed their shares to it; the {} key works again, the revoked one does not ({})",
@@ -179,7 +247,10 @@ impl<'a> Hostile<'a> {
     /// T-17: a disk from before the revocation.
     pub(crate) async fn old_disk(&mut self, narrator: &mut Narrator) -> anyhow::Result<()> {
         self.disk.put(&self.revoked.id, &self.old_record).await?;
-        let code = refused_with(refusal(sign(self.session, self.revoked).await)?, &[Code::Revoked])?;
+        let code = refused_with(
+            refusal(sign(self.session, self.revoked).await)?,
+            &[Code::Revoked],
+        )?;
         let text = format!(
             "the provider put back the stored {} key from before its revocation: the enclave asks the revocation service and \
              refuses ({})",
@@ -193,50 +264,91 @@ impl<'a> Hostile<'a> {
     /// T-64: K officers pool their shares outside of any enclave.
     pub(crate) async fn pool_shares(&mut self, narrator: &mut Narrator) -> anyhow::Result<()> {
         let group_key = GroupKey::pooled(&self.house.layout().officers())?;
-        let record = self.disk.record(&self.kept.id).await?.context("the store has no record of the key")?;
+        let record = self
+            .disk
+            .record(&self.kept.id)
+            .await?
+            .context("the store has no record of the key")?;
         let record: StoredRecord = cbor::decode(&record, limits::RECORD)?;
         let old_record: StoredRecord = cbor::decode(&self.old_record, limits::RECORD)?;
         let (kept, revoked) = (&self.kept.id, &self.revoked.id);
         let control = group_key.control(kept, &record)?;
-        ensure!(control.owner == self.customer.owner.public(), "the control part names another owner");
-        let token = control.revocation.as_ref().and_then(|revocation| revocation.services().first());
-        let token = token.context("the control part names no revocation service")?.token;
+        ensure!(
+            control.owner == self.customer.owner.public(),
+            "the control part names another owner"
+        );
+        let token = control
+            .revocation
+            .as_ref()
+            .and_then(|revocation| revocation.services().first());
+        let token = token
+            .context("the control part names no revocation service")?
+            .token;
         let guesses: [&[&[u8]]; 4] = [&[], &[&[0; 32]], &[&token.0], &[&kept.0]];
         for guess in guesses {
-            ensure!(!group_key.opens_material(kept, &record, guess)?, "the material opens without the release secret");
+            ensure!(
+                !group_key.opens_material(kept, &record, guess)?,
+                "the material opens without the release secret"
+            );
         }
         let other = self.customer.release_secret(&self.revoked.handle)?;
-        ensure!(!group_key.opens_material(kept, &record, &[other.expose()])?, "the material opens with another secret");
-        ensure!(!group_key.opens_material(revoked, &old_record, &[])?, "the revoked material opens");
+        ensure!(
+            !group_key.opens_material(kept, &record, &[other.expose()])?,
+            "the material opens with another secret"
+        );
+        ensure!(
+            !group_key.opens_material(revoked, &old_record, &[])?,
+            "the revoked material opens"
+        );
         // With the customer's own copy the same code opens it, so what failed above failed for want of this secret.
         let own = self.customer.release_secret(&self.kept.handle)?;
-        ensure!(group_key.opens_material(kept, &record, &[own.expose()])?, "the material does not open at all");
+        ensure!(
+            group_key.opens_material(kept, &record, &[own.expose()])?,
+            "the material does not open at all"
+        );
         self.group_key = Some(group_key);
         let text = format!(
             "{NEEDED} officers pooled their shares and have the group key: of the stored {} key it opens owner and policy, but \
              not the key, which needs the secret at the customer's revocation service (with that, as a check, it opens)",
             self.kept.fresh.name,
         );
-        narrator.step("group key", &text, json!({"control_opens": true, "material_opens": false, "guesses": guesses.len() + 1}));
+        narrator.step(
+            "group key",
+            &text,
+            json!({"control_opens": true, "material_opens": false, "guesses": guesses.len() + 1}),
+        );
         Ok(())
     }
 
     /// T-77: a rewritten record is refused at load.
     pub(crate) async fn rewrite(&mut self, narrator: &mut Narrator) -> anyhow::Result<()> {
-        let group_key = self.group_key.as_ref().context("the group key comes first")?;
+        let group_key = self
+            .group_key
+            .as_ref()
+            .context("the group key comes first")?;
         let key = self.kept.id;
-        let record = self.disk.record(&key).await?.context("the store has no record of the key")?;
+        let record = self
+            .disk
+            .record(&key)
+            .await?
+            .context("the store has no record of the key")?;
         // A running enclave has the key loaded; a new one has to load what the provider brings.
         self.house.crash_enclave().await?;
         let mut refused = Vec::new();
         for rewrite in Rewrite::ALL {
-            self.disk.put(&key, &rewrite.apply(group_key, &key, &record)?).await?;
-            let error = refusal(sign(self.session, self.kept).await).with_context(|| rewrite.name().to_owned())?;
-            refused_with(error, &[Code::RecordRefused]).with_context(|| rewrite.name().to_owned())?;
+            self.disk
+                .put(&key, &rewrite.apply(group_key, &key, &record)?)
+                .await?;
+            let error = refusal(sign(self.session, self.kept).await)
+                .with_context(|| rewrite.name().to_owned())?;
+            refused_with(error, &[Code::RecordRefused])
+                .with_context(|| rewrite.name().to_owned())?;
             refused.push(rewrite.name());
         }
         self.disk.put(&key, &record).await?;
-        sign(self.session, self.kept).await.context("the untouched record, put back")?;
+        sign(self.session, self.kept)
+            .await
+            .context("the untouched record, put back")?;
         let text = format!(
             "with the group key the provider gave the stored {} key {}: the restarted enclave refuses each ({}), since the \
              owner signed all of it, and takes the untouched record again",
@@ -244,7 +356,11 @@ impl<'a> Hostile<'a> {
             refused.join(", "),
             Code::RecordRefused.slug(),
         );
-        narrator.step("rewrite", &text, json!({"refused": refused, "code": Code::RecordRefused.slug()}));
+        narrator.step(
+            "rewrite",
+            &text,
+            json!({"refused": refused, "code": Code::RecordRefused.slug()}),
+        );
         Ok(())
     }
 
@@ -257,7 +373,12 @@ impl<'a> Hostile<'a> {
             commitment: Digest([0; 32]),
             ciphertext: bytes,
         };
-        match self.customer.parent.challenge(cbor::encode(&challenge)).await {
+        match self
+            .customer
+            .parent
+            .challenge(cbor::encode(&challenge))
+            .await
+        {
             Err(error) if error.code() == Some(Code::UnknownRecipient) => Ok(()),
             Err(error) => Err(error).context("the canary"),
             Ok(_) => bail!("a challenge to a key that nobody has was answered"),
@@ -268,7 +389,10 @@ impl<'a> Hostile<'a> {
         let layout = self.house.layout();
         let mut store = read_all(&layout.parent_state())?;
         store.extend(read_all(&layout.logs())?);
-        Ok(Places { store, crossed: tape.recorded() })
+        Ok(Places {
+            store,
+            crossed: tape.recorded(),
+        })
     }
 }
 
@@ -294,7 +418,10 @@ impl Searched {
 impl std::fmt::Display for Searched {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (store, crossed) = (counted(self.store), counted(self.crossed));
-        write!(f, "{store} bytes of the provider's files or in {crossed} bytes that crossed the parent")
+        write!(
+            f,
+            "{store} bytes of the provider's files or in {crossed} bytes that crossed the parent"
+        )
     }
 }
 
@@ -309,6 +436,7 @@ fn refusal(signed: Result<Vec<u8>, SessionError>) -> anyhow::Result<SessionError
 fn refused_with(error: SessionError, expected: &[Code]) -> anyhow::Result<Code> {
     match error.code().filter(|code| expected.contains(code)) {
         Some(code) => Ok(code),
-        None => Err(anyhow::Error::from(error).context("it was refused, but not for the reason that counts")),
+        None => Err(anyhow::Error::from(error)
+            .context("it was refused, but not for the reason that counts")),
     }
 }

@@ -27,9 +27,11 @@ pub(crate) struct FreshKey {
 impl FreshKey {
     /// A P-256 key.
     pub(crate) fn p256() -> anyhow::Result<Self> {
-        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).context("a P-256 key cannot be made")?;
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
+            .context("a P-256 key cannot be made")?;
         let private = key.to_pkcs8v1().context("the P-256 key")?;
-        let public: PublicKeyX509Der<'_> = key.public_key().as_der().context("the P-256 public key")?;
+        let public: PublicKeyX509Der<'_> =
+            key.public_key().as_der().context("the P-256 public key")?;
         Ok(Self {
             name: "P-256",
             kind: KeyKind::EcP256,
@@ -43,7 +45,8 @@ impl FreshKey {
     pub(crate) fn rsa_3072() -> anyhow::Result<Self> {
         let key = KeyPair::generate(KeySize::Rsa3072).context("an RSA key cannot be made")?;
         let private: Pkcs8V1Der<'_> = key.as_der().context("the RSA key")?;
-        let public: PublicKeyX509Der<'_> = key.public_key().as_der().context("the RSA public key")?;
+        let public: PublicKeyX509Der<'_> =
+            key.public_key().as_der().context("the RSA public key")?;
         Ok(Self {
             name: "RSA-3072",
             kind: KeyKind::Rsa3072,
@@ -55,7 +58,11 @@ impl FreshKey {
 
     /// "a" or "an".
     pub(crate) fn article(&self) -> &'static str {
-        if self.kind == KeyKind::Rsa3072 { "an" } else { "a" }
+        if self.kind == KeyKind::Rsa3072 {
+            "an"
+        } else {
+            "a"
+        }
     }
 
     /// As the SDK reads it.
@@ -83,13 +90,23 @@ impl FreshKey {
 }
 
 fn private_pem(der: &[u8]) -> anyhow::Result<Zeroizing<String>> {
-    let document = pkcs8::SecretDocument::try_from(der).ok().context("PKCS#8")?;
-    document.to_pem("PRIVATE KEY", LineEnding::LF).ok().context("PEM")
+    let document = pkcs8::SecretDocument::try_from(der)
+        .ok()
+        .context("PKCS#8")?;
+    document
+        .to_pem("PRIVATE KEY", LineEnding::LF)
+        .ok()
+        .context("PEM")
 }
 
 fn public_pem(der: &[u8]) -> anyhow::Result<String> {
-    let document = pkcs8::Document::try_from(der).ok().context("SubjectPublicKeyInfo")?;
-    document.to_pem("PUBLIC KEY", LineEnding::LF).ok().context("PEM")
+    let document = pkcs8::Document::try_from(der)
+        .ok()
+        .context("SubjectPublicKeyInfo")?;
+    document
+        .to_pem("PUBLIC KEY", LineEnding::LF)
+        .ok()
+        .context("PEM")
 }
 
 #[cfg(test)]
@@ -99,10 +116,19 @@ mod tests {
 
     #[test]
     fn fresh_keys_are_read_by_the_sdk_and_show_their_secret_numbers() {
-        let secrets = |key: &FreshKey| -> Vec<usize> { key.secrets().unwrap().iter().map(|secret| secret.len()).collect() };
+        let secrets = |key: &FreshKey| -> Vec<usize> {
+            key.secrets()
+                .unwrap()
+                .iter()
+                .map(|secret| secret.len())
+                .collect()
+        };
         assert_eq!(secrets(&FreshKey::p256().unwrap()), [32]);
         let rsa = secrets(&FreshKey::rsa_3072().unwrap());
         assert_eq!(rsa.len(), 6);
-        assert!(rsa.iter().all(|length| (150..=384).contains(length)), "{rsa:?}");
+        assert!(
+            rsa.iter().all(|length| (150..=384).contains(length)),
+            "{rsa:?}"
+        );
     }
 }

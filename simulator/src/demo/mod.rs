@@ -32,7 +32,11 @@ pub async fn demo(json: bool, keep: Option<&Path>) -> anyhow::Result<bool> {
     let mut signals = Signals::listen()?;
     let temporary = match keep {
         Some(_) => None,
-        None => Some(tempfile::Builder::new().prefix("cofferdam-demo-").tempdir()?),
+        None => Some(
+            tempfile::Builder::new()
+                .prefix("cofferdam-demo-")
+                .tempdir()?,
+        ),
     };
     let directory = match (keep, &temporary) {
         (Some(directory), _) => empty(directory)?,
@@ -45,7 +49,9 @@ pub async fn demo(json: bool, keep: Option<&Path>) -> anyhow::Result<bool> {
         () = signals.received() => Err(anyhow::anyhow!("interrupted by a signal")),
     };
     if let Some(temporary) = temporary {
-        temporary.close().context("temporary files cannot be removed")?;
+        temporary
+            .close()
+            .context("temporary files cannot be removed")?;
     }
     match &told {
         Ok(()) => narrator.end(),
@@ -57,7 +63,11 @@ pub async fn demo(json: bool, keep: Option<&Path>) -> anyhow::Result<bool> {
 async fn tell(directory: &Path, narrator: &mut Narrator) -> anyhow::Result<()> {
     let layout = Layout::create(directory)?;
     let tape = Tape::default();
-    let recorder = tape::record_link(&layout.recorder_socket(), layout.enclave_socket(), tape.clone())?;
+    let recorder = tape::record_link(
+        &layout.recorder_socket(),
+        layout.enclave_socket(),
+        tape.clone(),
+    )?;
     let link = layout.recorder_socket();
     let mut house = House::start(layout, Ports::default(), Some(link)).await?;
     let told = story::tell(&mut house, &tape, narrator).await;
@@ -68,7 +78,12 @@ async fn tell(directory: &Path, narrator: &mut Narrator) -> anyhow::Result<()> {
 }
 
 fn empty(directory: &Path) -> anyhow::Result<&Path> {
-    let is_empty = std::fs::read_dir(directory).map_or(true, |mut entries| entries.next().is_none());
-    ensure!(is_empty, "{} is not empty; name a new directory, so that nothing of yours is overwritten", directory.display());
+    let is_empty =
+        std::fs::read_dir(directory).map_or(true, |mut entries| entries.next().is_none());
+    ensure!(
+        is_empty,
+        "{} is not empty; name a new directory, so that nothing of yours is overwritten",
+        directory.display()
+    );
     Ok(directory)
 }

@@ -24,9 +24,16 @@ impl Narrator {
     pub(crate) fn new(json: bool) -> Self {
         let now = Instant::now();
         if !json {
-            println!("Cofferdam: a customer's keys go to work at a provider who cannot see them, and are taken back.");
+            println!(
+                "Cofferdam: a customer's keys go to work at a provider who cannot see them, and are taken back."
+            );
         }
-        Self { json, started: now, last: now, steps: 0 }
+        Self {
+            json,
+            started: now,
+            last: now,
+            steps: 0,
+        }
     }
 
     /// A step that held. The time is that since the step before.
@@ -35,7 +42,10 @@ impl Narrator {
         let seconds = self.last.elapsed().as_secs_f64();
         self.last = Instant::now();
         if self.json {
-            println!("{}", json!({"step": name, "ok": true, "seconds": rounded(seconds), "text": text, "details": details}));
+            println!(
+                "{}",
+                json!({"step": name, "ok": true, "seconds": rounded(seconds), "text": text, "details": details})
+            );
         } else {
             println!("{:>2}. {name}: {text} [{seconds:.1} s]", self.steps);
         }
@@ -45,7 +55,10 @@ impl Narrator {
     pub(crate) fn failed(&self, error: &anyhow::Error) {
         let text = format!("{error:#}");
         if self.json {
-            println!("{}", json!({"step": "failed", "ok": false, "seconds": rounded(self.total()), "text": text}));
+            println!(
+                "{}",
+                json!({"step": "failed", "ok": false, "seconds": rounded(self.total()), "text": text})
+            );
         } else {
             println!("FAILED after step {}: {text}", self.steps);
         }
@@ -94,6 +107,9 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_by_thousands() {
-        assert_eq!([0, 12, 999, 1000, 12_345, 1_234_567].map(counted), ["0", "12", "999", "1,000", "12,345", "1,234,567"]);
+        assert_eq!(
+            [0, 12, 999, 1000, 12_345, 1_234_567].map(counted),
+            ["0", "12", "999", "1,000", "12,345", "1,234,567"]
+        );
     }
 }

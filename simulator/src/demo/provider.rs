@@ -15,7 +15,9 @@ use cofferdam::crypto::secret::Secret32;
 use cofferdam::crypto::signing::{SignatureKind, SigningKey};
 use cofferdam::crypto::{kdf, xaes};
 use cofferdam_wire::cose::CoseSign1;
-use cofferdam_wire::group::{GenesisBody, SealedShare, Share, group_key_commitment, share_to_officer_info};
+use cofferdam_wire::group::{
+    GenesisBody, SealedShare, Share, group_key_commitment, share_to_officer_info,
+};
 use cofferdam_wire::id::{GroupId, KeyId};
 use cofferdam_wire::import::{Control, Statement, material_hash};
 use cofferdam_wire::kind::{Algorithm, UsageClass};
@@ -39,34 +41,47 @@ impl Disk {
         let options = SqliteConnectOptions::new()
             .filename(parent_state.join("records.sqlite"))
             .busy_timeout(Duration::from_secs(10));
-        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options)
+            .await?;
         Ok(Self { pool })
     }
 
     /// The record of a key.
     pub(crate) async fn record(&self, key: &KeyId) -> anyhow::Result<Option<Vec<u8>>> {
-        let row: Option<Option<Vec<u8>>> = sqlx::query_scalar("SELECT record FROM keys WHERE key_id = ?")
-            .bind(key.0.to_vec())
-            .fetch_optional(&self.pool)
-            .await?;
+        let row: Option<Option<Vec<u8>>> =
+            sqlx::query_scalar("SELECT record FROM keys WHERE key_id = ?")
+                .bind(key.0.to_vec())
+                .fetch_optional(&self.pool)
+                .await?;
         Ok(row.flatten())
     }
 
     /// Puts a record in the place of a key's, also of one that has gone.
     pub(crate) async fn put(&self, key: &KeyId, record: &[u8]) -> anyhow::Result<()> {
-        let done = sqlx::query("UPDATE keys SET record = ?, gone = NULL, gone_s = NULL WHERE key_id = ?")
-            .bind(record.to_vec())
-            .bind(key.0.to_vec())
-            .execute(&self.pool)
-            .await?;
-        ensure!(done.rows_affected() == 1, "the store has no row for key {key}");
+        let done =
+            sqlx::query("UPDATE keys SET record = ?, gone = NULL, gone_s = NULL WHERE key_id = ?")
+                .bind(record.to_vec())
+                .bind(key.0.to_vec())
+                .execute(&self.pool)
+                .await?;
+        ensure!(
+            done.rows_affected() == 1,
+            "the store has no row for key {key}"
+        );
         Ok(())
     }
 
     /// Plants bytes among the records.
     pub(crate) async fn plant(&self, bytes: &[u8]) -> anyhow::Result<()> {
-        sqlx::query("CREATE TABLE IF NOT EXISTS planted (bytes BLOB)").execute(&self.pool).await?;
-        sqlx::query("INSERT INTO planted VALUES (?)").bind(bytes.to_vec()).execute(&self.pool).await?;
+        sqlx::query("CREATE TABLE IF NOT EXISTS planted (bytes BLOB)")
+            .execute(&self.pool)
+            .await?;
+        sqlx::query("INSERT INTO planted VALUES (?)")
+            .bind(bytes.to_vec())
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 
@@ -94,9 +109,15 @@ impl GroupKey {
         let group = GroupId::of(&encoded);
         let shares = (0..NEEDED).map(|officer| open_share(officers, &group, officer));
         let shares = Zeroizing::new(shares.collect::<anyhow::Result<Vec<Vec<u8>>>>()?);
-        let combined = Gf256::combine_bytes(shares.as_slice()).ok().context("the shares do not combine")?;
-        let key = Secret32::from_slice(&Zeroizing::new(combined)).context("a group key has 32 bytes")?;
-        ensure!(group_key_commitment(key.expose()) == body.group_key, "the officers combined another key than the group's");
+        let combined = Gf256::combine_bytes(shares.as_slice())
+            .ok()
+            .context("the shares do not combine")?;
+        let key =
+            Secret32::from_slice(&Zeroizing::new(combined)).context("a group key has 32 bytes")?;
+        ensure!(
+            group_key_commitment(key.expose()) == body.group_key,
+            "the officers combined another key than the group's"
+        );
         Ok(Self { key, group })
     }
 
@@ -114,12 +135,19 @@ impl GroupKey {
 
     /// Opens what governs a key.
     pub(crate) fn control(&self, key: &KeyId, record: &StoredRecord) -> anyhow::Result<Control> {
-        let control = self.open(Part::Control, key, &record.control, &[]).context("the control part does not open")?;
+        let control = self
+            .open(Part::Control, key, &record.control, &[])
+            .context("the control part does not open")?;
         Ok(cbor::decode(&control, limits::CONTROL)?)
     }
 
     /// Whether the material opens, and is what the owner signed, with the group key and `more`.
-    pub(crate) fn opens_material(&self, key: &KeyId, record: &StoredRecord, more: &[&[u8]]) -> anyhow::Result<bool> {
+    pub(crate) fn opens_material(
+        &self,
+        key: &KeyId,
+        record: &StoredRecord,
+        more: &[&[u8]],
+    ) -> anyhow::Result<bool> {
         let signed = CoseSign1::from_bytes(&record.statement, limits::STATEMENT)?;
         let statement: Statement = cbor::decode(&signed.payload, limits::STATEMENT)?;
         let opened = self.open(Part::Material, key, &record.material, more);
@@ -128,7 +156,11 @@ impl GroupKey {
 
     fn seal_control(&self, key: &KeyId, control: &Control) -> anyhow::Result<Vec<u8>> {
         let info = part_info(Part::Control, &self.group, key, true);
-        Ok(xaes::seal_with_random_nonce(&self.part_key(&info, &[]), &info, &cbor::encode(control))?)
+        Ok(xaes::seal_with_random_nonce(
+            &self.part_key(&info, &[]),
+            &info,
+            &cbor::encode(control),
+        )?)
     }
 
     fn part_key(&self, info: &[u8], more: &[&[u8]]) -> Secret32 {
@@ -145,7 +177,8 @@ fn open_share(officers: &Path, group: &GroupId, officer: u8) -> anyhow::Result<V
     let sealing = PrivateKey::from_seed(&Secret32::from_slice(&seed).context("an officer's seed")?);
     let sealed: SealedShare = cbor::decode(&fs::read(share)?, 4096)?;
     let info = share_to_officer_info(group, officer);
-    let plain = hpke::setup_receiver(&sealing, &sealed.enc, &info)?.open(b"", &sealed.ciphertext)?;
+    let plain =
+        hpke::setup_receiver(&sealing, &sealed.enc, &info)?.open(b"", &sealed.ciphertext)?;
     Ok(cbor::decode::<Share<'_>>(&plain, 128)?.value.to_vec())
 }
 
@@ -164,7 +197,12 @@ pub(crate) enum Rewrite {
 
 impl Rewrite {
     /// Every one.
-    pub(crate) const ALL: [Rewrite; 4] = [Rewrite::Service, Rewrite::Owner, Rewrite::Policy, Rewrite::Signature];
+    pub(crate) const ALL: [Rewrite; 4] = [
+        Rewrite::Service,
+        Rewrite::Owner,
+        Rewrite::Policy,
+        Rewrite::Signature,
+    ];
 
     /// For people.
     pub(crate) fn name(self) -> &'static str {
@@ -177,7 +215,12 @@ impl Rewrite {
     }
 
     /// The rewritten record, sealed with the real group key.
-    pub(crate) fn apply(self, group_key: &GroupKey, key: &KeyId, record: &[u8]) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn apply(
+        self,
+        group_key: &GroupKey,
+        key: &KeyId,
+        record: &[u8],
+    ) -> anyhow::Result<Vec<u8>> {
         let mut record: StoredRecord = cbor::decode(record, limits::RECORD)?;
         let mut control = group_key.control(key, &record)?;
         let provider = SigningKey::generate(SignatureKind::Ed25519);
@@ -196,7 +239,9 @@ impl Rewrite {
             }
             Rewrite::Signature => {
                 let signed = CoseSign1::from_bytes(&record.statement, limits::STATEMENT)?;
-                record.statement = provider.sign1(context::STATEMENT, signed.payload).to_bytes();
+                record.statement = provider
+                    .sign1(context::STATEMENT, signed.payload)
+                    .to_bytes();
             }
         }
         if self != Rewrite::Signature {

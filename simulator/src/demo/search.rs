@@ -31,13 +31,19 @@ impl Form {
         let written: Vec<Vec<u8>> = match self {
             Form::Raw => vec![secret.to_vec()],
             Form::Reversed => vec![secret.iter().rev().copied().collect()],
-            Form::Hex => vec![hex::encode(secret).into_bytes(), hex::encode_upper(secret).into_bytes()],
+            Form::Hex => vec![
+                hex::encode(secret).into_bytes(),
+                hex::encode_upper(secret).into_bytes(),
+            ],
             // Three alignments: what stands before the secret shifts it by 0, 1 or 2 bytes against the groups of three.
             Form::Base64 => (0..3.min(secret.len()))
                 .flat_map(|shift| {
                     let whole = &secret[shift..];
                     let groups = &whole[..whole.len() / 3 * 3];
-                    [STANDARD_NO_PAD.encode(groups).into_bytes(), URL_SAFE_NO_PAD.encode(groups).into_bytes()]
+                    [
+                        STANDARD_NO_PAD.encode(groups).into_bytes(),
+                        URL_SAFE_NO_PAD.encode(groups).into_bytes(),
+                    ]
                 })
                 .collect(),
         };
@@ -67,7 +73,9 @@ impl Needles {
         for form in Form::ALL {
             for written in form.write(secret) {
                 for window in written.windows(WINDOW) {
-                    let window = window.try_into().expect("invariant: windows have their length");
+                    let window = window
+                        .try_into()
+                        .expect("invariant: windows have their length");
                     self.windows.insert(window, (number, form));
                 }
             }
@@ -84,12 +92,17 @@ impl Needles {
         // Most places are told apart by their first two bytes.
         let mut starts = vec![false; 1 << 16];
         let start = |window: &[u8]| usize::from(u16::from_be_bytes([window[0], window[1]]));
-        self.windows.keys().for_each(|window| starts[start(window)] = true);
+        self.windows
+            .keys()
+            .for_each(|window| starts[start(window)] = true);
         let mut found: Vec<Find> = haystack
             .windows(WINDOW)
             .filter(|window| starts[start(window)])
             .filter_map(|window| self.windows.get(window))
-            .map(|(number, form)| Find { name: self.names[*number].clone(), form: *form })
+            .map(|(number, form)| Find {
+                name: self.names[*number].clone(),
+                form: *form,
+            })
             .collect();
         found.sort();
         found.dedup();
@@ -102,8 +115,8 @@ mod tests {
     use super::*;
 
     const SECRET: [u8; 32] = [
-        7, 201, 33, 94, 151, 62, 250, 19, 84, 3, 177, 240, 5, 68, 132, 91, 16, 222, 148, 57, 73, 190, 28, 111, 165, 44,
-        99, 210, 230, 12, 55, 181,
+        7, 201, 33, 94, 151, 62, 250, 19, 84, 3, 177, 240, 5, 68, 132, 91, 16, 222, 148, 57, 73,
+        190, 28, 111, 165, 44, 99, 210, 230, 12, 55, 181,
     ];
 
     fn needles() -> Needles {
@@ -113,7 +126,11 @@ mod tests {
     }
 
     fn found(haystack: &[u8]) -> Vec<Form> {
-        needles().find(haystack).into_iter().map(|find| find.form).collect()
+        needles()
+            .find(haystack)
+            .into_iter()
+            .map(|find| find.form)
+            .collect()
     }
 
     #[test]
@@ -135,8 +152,13 @@ mod tests {
     #[test]
     fn t29_base64_is_found_at_every_alignment() {
         for before in 0..6 {
-            let text = STANDARD_NO_PAD.encode([&vec![0xaa; before], &SECRET[..], &[0xbb; 5]].concat());
-            assert_eq!(found(text.as_bytes()), [Form::Base64], "{before} bytes before");
+            let text =
+                STANDARD_NO_PAD.encode([&vec![0xaa; before], &SECRET[..], &[0xbb; 5]].concat());
+            assert_eq!(
+                found(text.as_bytes()),
+                [Form::Base64],
+                "{before} bytes before"
+            );
         }
     }
 

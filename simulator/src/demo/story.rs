@@ -23,13 +23,26 @@ use crate::officers::{NEEDED, OFFICERS};
 pub(crate) const MESSAGE: &[u8] = b"Pay 100 to Alice.";
 
 /// Tells it all.
-pub(crate) async fn tell(house: &mut House, tape: &Tape, narrator: &mut Narrator) -> anyhow::Result<()> {
+pub(crate) async fn tell(
+    house: &mut House,
+    tape: &Tape,
+    narrator: &mut Narrator,
+) -> anyhow::Result<()> {
     started(house, narrator);
     let customer = Customer::new(house, tape.clone())?;
-    proven(house, &customer, narrator).await.context("the proof")?;
-    let ec = imported(&customer, FreshKey::p256()?, Suite::XWing, narrator).await.context("the first import")?;
-    let rsa = imported(&customer, FreshKey::rsa_3072()?, Suite::RsaOaep, narrator).await.context("the second import")?;
-    let session = customer.session(&[ec.id, rsa.id]).await.context("the app's session")?;
+    proven(house, &customer, narrator)
+        .await
+        .context("the proof")?;
+    let ec = imported(&customer, FreshKey::p256()?, Suite::XWing, narrator)
+        .await
+        .context("the first import")?;
+    let rsa = imported(&customer, FreshKey::rsa_3072()?, Suite::RsaOaep, narrator)
+        .await
+        .context("the second import")?;
+    let session = customer
+        .session(&[ec.id, rsa.id])
+        .await
+        .context("the app's session")?;
     signed(house, &session, [&ec, &rsa], narrator).await?;
     let mut hostile = Hostile::new(house, &customer, &session, &ec, &rsa).await?;
     hostile.search(tape, narrator).await?;
@@ -56,19 +69,30 @@ fn started(house: &House, narrator: &mut Narrator) {
 
 async fn proven(house: &House, customer: &Customer, narrator: &mut Narrator) -> anyhow::Result<()> {
     let proven = prove(&customer.parent, &customer.verifier).await?;
-    ensure!(proven.instance().measurement() == house.image(), "the enclave measures something else than this program");
+    ensure!(
+        proven.instance().measurement() == house.image(),
+        "the enclave measures something else than this program"
+    );
     let binding = cbor::encode(proven.binding()).len();
     let pcr0 = hex::encode(house.image().pcr0);
     let transcript = proven.transcript().to_string();
-    proven.prove_possession(Suites::both(Suite::XWing), &customer.parent).await?;
+    proven
+        .prove_possession(Suites::both(Suite::XWing), &customer.parent)
+        .await?;
     let again = prove(&customer.parent, &customer.verifier).await?;
-    again.prove_possession(Suites::both(Suite::RsaOaep), &customer.parent).await?;
+    again
+        .prove_possession(Suites::both(Suite::RsaOaep), &customer.parent)
+        .await?;
     let text = format!(
         "before any key is sealed: the evidence is fresh and under the trusted root, the image is this very program (PCR0 \
          {}..), the vendor's statement names image and provider, and both showed that they hold the keys they offer",
         &pcr0[..12],
     );
-    narrator.step("proof", &text, json!({"pcr0": pcr0, "binding_bytes": binding, "transcript": transcript}));
+    narrator.step(
+        "proof",
+        &text,
+        json!({"pcr0": pcr0, "binding_bytes": binding, "transcript": transcript}),
+    );
     Ok(())
 }
 
@@ -80,8 +104,13 @@ async fn imported(
 ) -> anyhow::Result<Imported> {
     let imported = customer.import(fresh, suite).await?;
     let receipt = imported.confirmed.receipt();
-    let lease = receipt.lease.context("the receipt says that the key cannot be revoked")?;
-    ensure!(lease.interval_s == INTERVAL_S && lease.grace_s == 0, "the receipt names another interval");
+    let lease = receipt
+        .lease
+        .context("the receipt says that the key cannot be revoked")?;
+    ensure!(
+        lease.interval_s == INTERVAL_S && lease.grace_s == 0,
+        "the receipt names another interval"
+    );
     let (name, sizes) = (imported.fresh.name, &imported.sizes);
     let how = match suite {
         Suite::XWing => "post-quantum X-Wing",
@@ -112,7 +141,9 @@ async fn signed(
     let mut millis = Vec::new();
     for key in keys {
         let began = Instant::now();
-        let signature = sign(session, key).await.with_context(|| format!("signing with the {} key", key.fresh.name))?;
+        let signature = sign(session, key)
+            .await
+            .with_context(|| format!("signing with the {} key", key.fresh.name))?;
         millis.push(rounded(began.elapsed().as_secs_f64()) * 1000.0);
         signatures.push(signature);
     }
@@ -120,17 +151,30 @@ async fn signed(
     let text = format!(
         "an app with the owner's grant signed through a sealed session: {ec} in {:.0} ms and {rsa} in {:.0} ms, each after \
          the revocation service had said \"good\"",
-        millis[0],
-        millis[1],
+        millis[0], millis[1],
     );
-    narrator.step("sign", &text, json!({"milliseconds": millis, "bytes": [signatures[0].len(), signatures[1].len()]}));
+    narrator.step(
+        "sign",
+        &text,
+        json!({"milliseconds": millis, "bytes": [signatures[0].len(), signatures[1].len()]}),
+    );
 
     let outsider = Outsider::find();
     let scratch = tempfile::tempdir_in(house.layout().path())?;
     for (key, signature) in keys.into_iter().zip(&signatures) {
-        let verifies = |message: &[u8]| outsider.verifies(&key.fresh, message, signature, scratch.path());
-        ensure!(verifies(MESSAGE)?, "{} refuses the {} signature", outsider.name(), key.fresh.name);
-        ensure!(!verifies(b"Pay 900 to Mallory.")?, "{} takes a signature over another message", outsider.name());
+        let verifies =
+            |message: &[u8]| outsider.verifies(&key.fresh, message, signature, scratch.path());
+        ensure!(
+            verifies(MESSAGE)?,
+            "{} refuses the {} signature",
+            outsider.name(),
+            key.fresh.name
+        );
+        ensure!(
+            !verifies(b"Pay 900 to Mallory.")?,
+            "{} takes a signature over another message",
+            outsider.name()
+        );
     }
     let text = format!(
         "{}, which is not our code, accepts both signatures with the customer's own public keys, and refuses them for \
@@ -142,6 +186,15 @@ async fn signed(
 }
 
 /// One signature by the app.
-pub(crate) async fn sign(session: &AppSession, key: &Imported) -> Result<Vec<u8>, cofferdam::session::SessionError> {
-    session.sign(key.id, key.fresh.algorithm, Input::Message(MESSAGE.to_vec())).await
+pub(crate) async fn sign(
+    session: &AppSession,
+    key: &Imported,
+) -> Result<Vec<u8>, cofferdam::session::SessionError> {
+    session
+        .sign(
+            key.id,
+            key.fresh.algorithm,
+            Input::Message(MESSAGE.to_vec()),
+        )
+        .await
 }

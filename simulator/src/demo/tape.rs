@@ -35,12 +35,19 @@ impl Tape {
 
     /// A copy of everything so far.
     pub(crate) fn recorded(&self) -> Vec<Vec<u8>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
 /// Stands between parent and enclave until the task is aborted.
-pub(crate) fn record_link(socket: &Path, enclave: PathBuf, tape: Tape) -> std::io::Result<tokio::task::JoinHandle<()>> {
+pub(crate) fn record_link(
+    socket: &Path,
+    enclave: PathBuf,
+    tape: Tape,
+) -> std::io::Result<tokio::task::JoinHandle<()>> {
     let listener = UnixListener::bind(socket)?;
     Ok(tokio::spawn(async move {
         while let Ok((parent, _)) = listener.accept().await {
@@ -51,7 +58,9 @@ pub(crate) fn record_link(socket: &Path, enclave: PathBuf, tape: Tape) -> std::i
 
 /// When either side ends, so does the other: the parent has to see that the enclave is gone.
 async fn record_stream(parent: UnixStream, enclave: PathBuf, tape: Tape) {
-    let Ok(enclave) = UnixStream::connect(enclave).await else { return };
+    let Ok(enclave) = UnixStream::connect(enclave).await else {
+        return;
+    };
     let (from_parent, to_parent) = parent.into_split();
     let (from_enclave, to_enclave) = enclave.into_split();
     tokio::select! {
@@ -89,7 +98,11 @@ impl<P: Parent> Recorded<P> {
         Self { parent, tape }
     }
 
-    async fn exchange<F>(&self, body: Vec<u8>, send: impl FnOnce(Vec<u8>) -> F + Send) -> Result<Vec<u8>, CallError>
+    async fn exchange<F>(
+        &self,
+        body: Vec<u8>,
+        send: impl FnOnce(Vec<u8>) -> F + Send,
+    ) -> Result<Vec<u8>, CallError>
     where
         F: Future<Output = Result<Vec<u8>, CallError>> + Send,
     {
@@ -105,11 +118,13 @@ impl<P: Parent> Recorded<P> {
 
 impl<P: Parent> Parent for Recorded<P> {
     async fn evidence(&self, nonce: &Nonce) -> Result<Vec<u8>, CallError> {
-        self.exchange(nonce.0.to_vec(), |_| self.parent.evidence(nonce)).await
+        self.exchange(nonce.0.to_vec(), |_| self.parent.evidence(nonce))
+            .await
     }
 
     async fn challenge(&self, challenge: Vec<u8>) -> Result<Vec<u8>, CallError> {
-        self.exchange(challenge, |body| self.parent.challenge(body)).await
+        self.exchange(challenge, |body| self.parent.challenge(body))
+            .await
     }
 
     async fn import(&self, import: Vec<u8>) -> Result<Vec<u8>, CallError> {
@@ -117,7 +132,8 @@ impl<P: Parent> Parent for Recorded<P> {
     }
 
     async fn open_session(&self, opening: Vec<u8>) -> Result<Vec<u8>, CallError> {
-        self.exchange(opening, |body| self.parent.open_session(body)).await
+        self.exchange(opening, |body| self.parent.open_session(body))
+            .await
     }
 
     async fn call(&self, request: Vec<u8>) -> Result<Vec<u8>, CallError> {

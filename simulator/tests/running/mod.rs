@@ -29,7 +29,11 @@ pub(crate) fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(seen) = look() {
             return seen;
         }
-        assert!(began.elapsed() < PATIENCE, "{what}: not within {} s", PATIENCE.as_secs());
+        assert!(
+            began.elapsed() < PATIENCE,
+            "{what}: not within {} s",
+            PATIENCE.as_secs()
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -37,7 +41,11 @@ pub(crate) fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 /// Whether a process is there and not a zombie.
 pub(crate) fn is_alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-    stat.is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| !rest.trim_start().starts_with('Z')))
+    stat.is_ok_and(|stat| {
+        stat.rsplit(')')
+            .next()
+            .is_some_and(|rest| !rest.trim_start().starts_with('Z'))
+    })
 }
 
 pub(crate) fn signal(pid: u32, signal: Signal) {
@@ -47,11 +55,28 @@ pub(crate) fn signal(pid: u32, signal: Signal) {
 impl Simulator {
     /// `cofferdam-sim up`, ready.
     pub(crate) fn up(directory: &Path) -> Self {
-        let child = program().arg("up").arg("--dir").arg(directory).stdout(Stdio::null()).spawn().unwrap();
-        let mut simulator = Self { child, directory: directory.to_path_buf() };
+        let child = program()
+            .arg("up")
+            .arg("--dir")
+            .arg(directory)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut simulator = Self {
+            child,
+            directory: directory.to_path_buf(),
+        };
         wait("ready.json", || {
-            assert_eq!(simulator.child.try_wait().unwrap(), None, "the simulator ended");
-            simulator.directory.join("ready.json").exists().then_some(())
+            assert_eq!(
+                simulator.child.try_wait().unwrap(),
+                None,
+                "the simulator ended"
+            );
+            simulator
+                .directory
+                .join("ready.json")
+                .exists()
+                .then_some(())
         });
         simulator
     }

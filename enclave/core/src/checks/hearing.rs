@@ -165,18 +165,17 @@ impl Checks {
 
     /// Closes every key whose lease is over on either clock.
     pub(crate) fn expire(&mut self, now: Clock) -> Vec<Event> {
+        let until = |ends: &BTreeSet<(u64, KeyId)>, now_ms| {
+            let over = ends.range(..=(now_ms, KeyId([0xff; 32])));
+            over.map(|(_, key)| *key).collect::<BTreeSet<_>>()
+        };
+        let mut over = until(&self.ends_monotonic, now.monotonic_ms);
+        over.append(&mut until(&self.ends_attested, now.attested_ms));
         let mut events = Vec::new();
-        loop {
-            let first = |ends: &BTreeSet<(u64, KeyId)>, now_ms: u64| {
-                ends.first()
-                    .filter(|(at_ms, _)| *at_ms <= now_ms)
-                    .map(|(_, key)| *key)
-            };
-            let over = first(&self.ends_monotonic, now.monotonic_ms)
-                .or_else(|| first(&self.ends_attested, now.attested_ms));
-            let Some(key) = over else { return events };
+        for key in over {
             self.settle(key, None, now, &mut events);
         }
+        events
     }
 
     /// Draws the consequences for the core, after anything that may have changed the lease.
