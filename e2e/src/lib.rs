@@ -12,6 +12,7 @@
 pub mod app;
 pub mod customer;
 pub mod officers;
+pub mod scene;
 pub mod service;
 pub mod world;
 

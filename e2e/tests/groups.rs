@@ -234,3 +234,29 @@ fn t58_shares_for_one_instance_mean_nothing_to_another() {
     world.recover().unwrap();
     assert_eq!(world.send_share(&share), Err(Code::UnwrapFailed));
 }
+
+#[test]
+fn grp_6_shares_that_match_their_commitments_but_do_not_make_the_key_are_refused() {
+    // Only an image that lies at genesis can attest such a body; the vendor named it, and this instance still refuses.
+    let mut world = World::with_group();
+    let record: GenesisRecord = cbor::decode(&world.genesis, limits::GENESIS_RECORD).unwrap();
+    let mut body: GenesisBody = cbor::decode(&record.body, limits::GENESIS_BODY).unwrap();
+    body.group_key = cofferdam_wire::group::group_key_commitment(&[7; 32]);
+    let body = cbor::encode(&body);
+    let evidence = world
+        .nsm
+        .attest(
+            Some(&GroupId::of(&body).0),
+            Some(&genesis_user_data(&body)),
+            None,
+        )
+        .unwrap();
+    world.genesis = cbor::encode(&GenesisRecord { body, evidence });
+    world.restart();
+    world.recover().unwrap();
+    let binding = world.binding();
+    let shares = [0, 1].map(|officer| world.officers.share_to(officer, &binding));
+    assert!(!world.send_share(&shares[0]).unwrap().complete);
+    assert_eq!(world.send_share(&shares[1]), Err(Code::BadShare));
+    assert!(!world.health().ready);
+}

@@ -296,7 +296,7 @@ fn t61_a_result_computed_before_the_revocation_does_not_leave_after_it() {
 }
 
 #[test]
-fn t61_a_result_that_outlives_its_lease_does_not_leave() {
+fn t61_req_11_a_result_that_outlives_its_lease_does_not_leave() {
     let mut scene = scene();
     scene.sign().unwrap();
     scene.world.carry = Carry::Drop;

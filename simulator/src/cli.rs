@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::house::Ports;
+use crate::ports::Ports;
 use crate::roles::{self, Role};
 
 /// All of Cofferdam on this machine, with a simulated security module. For trying and testing; it protects nothing.
@@ -32,7 +32,7 @@ enum Command {
         /// Directory for everything; an earlier one is taken up again.
         #[arg(long)]
         dir: PathBuf,
-        /// Port of the parent's HTTPS; a free one if not given.
+        /// Port of the parent's HTTPS; that of the last start, or a free one, if not given.
         #[arg(
             long,
             value_name = "PORT",
@@ -40,7 +40,7 @@ enum Command {
             hide_default_value = true
         )]
         port_parent: u16,
-        /// Port of the parent's operator listener; a free one if not given.
+        /// Port of the parent's operator listener; that of the last start, or a free one, if not given.
         #[arg(
             long,
             value_name = "PORT",
@@ -48,7 +48,7 @@ enum Command {
             hide_default_value = true
         )]
         port_operator: u16,
-        /// Port of the revocation service; a free one if not given.
+        /// Port of the revocation service; that of the last start, or a free one, if not given.
         #[arg(
             long,
             value_name = "PORT",

@@ -3,7 +3,6 @@
 //! A directory that was used before is taken up again: the group comes back by its officers, the keys by their records.
 
 use std::fs::{self, File, OpenOptions};
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -21,6 +20,7 @@ use crate::image::measure_running;
 use crate::layout::Layout;
 use crate::officers::{self, Officers, Recoveries};
 use crate::operator::Operator;
+use crate::ports::Ports;
 use crate::ready::{Pids, Ready, Sockets};
 use crate::setup::{self, ParentReady, RevocationReady};
 use crate::supervise::{Start, Supervised};
@@ -28,17 +28,6 @@ use crate::supervise::{Start, Supervised};
 /// Longest wait for any one thing at the start.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(20);
-
-/// Ports on loopback; 0 takes a free one.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Ports {
-    /// The parent's HTTPS.
-    pub parent: u16,
-    /// The parent's operator listener.
-    pub operator: u16,
-    /// The revocation service.
-    pub revocation: u16,
-}
 
 /// The running house. Dropping it kills every process.
 pub struct House {
@@ -68,7 +57,8 @@ impl House {
     ) -> anyhow::Result<Self> {
         let lock = lock(&layout)?;
         remove(&layout.ready())?;
-        free(ports)?;
+        let ports = ports.or_those_of_before(&layout)?;
+        ports.are_free()?;
         let (failed, mut failures) = mpsc::unbounded_channel();
         // It makes an RSA-4096 key before it serves, which takes longest; so it is the first.
         let enclave = enclave(&layout, failed.clone())?;
@@ -105,6 +95,8 @@ impl House {
         remove(&parent_said)?;
         let parent = service("parent", &layout.parent_config(), &layout, failed)?;
         let parent_ready: ParentReady = said(&parent_said, &mut failures).await?;
+
+        Ports::note(&layout, &parent_ready, &revocation_ready)?;
 
         let operator = Operator::new(
             &parent_ready.operator_url,
@@ -335,31 +327,6 @@ async fn until<T>(
         Some(failure) = failures.recv() => bail!(failure),
         () = tokio::time::sleep(PATIENCE) => bail!("no answer within {} s", PATIENCE.as_secs()),
     }
-}
-
-/// Ports that were asked for must be free; said here in one sentence, before anything starts.
-fn free(ports: Ports) -> anyhow::Result<()> {
-    let asked = [
-        (ports.parent, "--port-parent"),
-        (ports.operator, "--port-operator"),
-        (ports.revocation, "--port-revocation"),
-    ];
-    for (place, (port, option)) in asked.iter().enumerate() {
-        if *port == 0 {
-            continue;
-        }
-        if asked[..place].iter().any(|(other, _)| other == port) {
-            bail!("port {port} is asked for twice; give each option a port of its own");
-        }
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, *port)) {
-            Ok(_) => (),
-            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
-                "port {port} ({option}) is already in use on 127.0.0.1; choose another one, or leave the option out to take a free port"
-            ),
-            Err(error) => bail!("port {port} ({option}) cannot be used on 127.0.0.1: {error}"),
-        }
-    }
-    Ok(())
 }
 
 fn lock(layout: &Layout) -> anyhow::Result<File> {

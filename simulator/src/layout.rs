@@ -99,6 +99,11 @@ impl Layout {
         self.0.join("images.json")
     }
 
+    /// The ports of the last start.
+    pub(crate) fn ports(&self) -> PathBuf {
+        self.0.join("ports.json")
+    }
+
     pub(crate) fn vendor_statement(&self) -> PathBuf {
         self.0.join("vendor-statement.cbor")
     }

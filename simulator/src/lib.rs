@@ -14,6 +14,7 @@ pub mod demo;
 pub mod house;
 pub mod image;
 pub mod layout;
+pub mod ports;
 pub mod ready;
 pub mod up;
 

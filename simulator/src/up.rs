@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::house::{House, Ports};
+use crate::house::House;
 use crate::layout::Layout;
+use crate::ports::Ports;
 use crate::signals::Signals;
 
 /// Starts the house in `directory`, says so in `ready.json`, and stays until SIGTERM or SIGINT.

@@ -48,6 +48,13 @@ fn against_the_simulator() {
     customer.signs(&key);
     customer.is_refused(&key);
     customer.revokes(&key);
+    let kept = customer.imports();
+    assert_eq!(simulator.end(Signal::SIGTERM), Some(0));
+
+    let simulator = Simulator::up(&directory.path().join("sim"));
+    assert_eq!(simulator.ready().revocation_url, ready.revocation_url);
+    customer.done(&customer.operation("sign", &kept, "--out", &[]));
+    customer.refused(&customer.operation("sign", &key, "--out", &[]), "not-found");
     assert_eq!(simulator.end(Signal::SIGTERM), Some(0));
     println!("coffer against cofferdam-sim: ok");
 }

@@ -3,7 +3,11 @@
 
 mod running;
 
-use running::program;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use nix::sys::signal::Signal;
+use running::{program, signal};
 use serde_json::Value;
 
 const STEPS: &[&str] = &[
@@ -52,6 +56,28 @@ fn t17_t64_t77_the_demo_holds_and_leaves_nothing_behind() {
     assert!(
         step("search again")["crossed_bytes"].as_u64() > step("search")["crossed_bytes"].as_u64()
     );
+    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn an_interrupted_demo_says_so_and_leaves_nothing_behind() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut demo = program()
+        .args(["demo", "--json"])
+        .env("TMPDIR", temporary.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(demo.stdout.take().unwrap()).lines();
+    let first: Value = serde_json::from_str(&told.next().unwrap().unwrap()).unwrap();
+    assert_eq!(first["step"], "start");
+    signal(demo.id(), Signal::SIGTERM);
+    let last: Value = serde_json::from_str(&told.last().unwrap().unwrap()).unwrap();
+    assert_eq!(
+        (&last["step"], &last["ok"]),
+        (&"failed".into(), &false.into())
+    );
+    assert_eq!(demo.wait().unwrap().code(), Some(1));
     assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
 }
 

@@ -1,6 +1,7 @@
 //! Links from pages to tests: `[name](path/to/file.rs)`, where the file must hold a function of that name. A promise or
 //! a threat whose test was renamed or deleted is found here, not by the reader.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::bail;
@@ -30,6 +31,39 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
         bail!("links that lead nowhere:\n  {}", failures.join("\n  "));
     }
     Ok(())
+}
+
+/// Points links to tests that have moved to the file where they are now; tells the pages that changed.
+pub(crate) fn follow_moved_tests(root: &Path) -> anyhow::Result<Vec<String>> {
+    let mut homes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in tree::files(root, "rs")? {
+        let name = tree::shown(root, &file).to_string();
+        for function in Source::parse(&tree::read(&file)?).functions() {
+            homes
+                .entry(function.to_owned())
+                .or_default()
+                .push(name.clone());
+        }
+    }
+    let mut changed = Vec::new();
+    for page in tree::files(root, "md")? {
+        let folder = page.parent().unwrap_or(root);
+        let up = "../".repeat(tree::depth(root, folder));
+        let text = tree::read(&page)?;
+        let mut fresh = text.clone();
+        for (label, target) in text.lines().flat_map(links_in) {
+            let home = homes.get(label.trim_matches('`')).map(Vec::as_slice);
+            if let (Some([home]), Some(_)) = (home, problem(folder, label, target)) {
+                let moved = format!("[{label}]({target})");
+                fresh = fresh.replace(&moved, &format!("[{label}]({up}{home})"));
+            }
+        }
+        if fresh != text {
+            std::fs::write(&page, fresh)?;
+            changed.push(tree::shown(root, &page).to_string());
+        }
+    }
+    Ok(changed)
 }
 
 /// Label and target of every relative Markdown link in a line.

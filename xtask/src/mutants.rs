@@ -164,18 +164,28 @@ impl Row {
                     files.len() - 1
                 }
             };
-            let text = &mut files[at].2;
-            let count = text.matches(&edit.find).count();
-            ensure!(
-                count == 1,
-                "{}: the text to replace occurs {count} times in {}",
-                self.id,
-                edit.file
-            );
-            ensure!(edit.find != edit.replace, "{}: nothing is changed", self.id);
-            *text = text.replacen(&edit.find, &edit.replace, 1);
+            files[at].2 = edit.apply(&files[at].2).with_context(|| self.id.clone())?;
         }
         Ok(files)
+    }
+}
+
+impl Edit {
+    /// The text with the mutation.
+    fn apply(&self, text: &str) -> anyhow::Result<String> {
+        let count = text.matches(&self.find).count();
+        ensure!(
+            count == 1,
+            "the text to replace occurs {count} times in {}: {}",
+            self.file,
+            self.find
+        );
+        ensure!(
+            self.find != self.replace,
+            "nothing is changed in {}",
+            self.file
+        );
+        Ok(text.replacen(&self.find, &self.replace, 1))
     }
 }
 
@@ -292,16 +302,14 @@ mod tests {
     use std::os::unix::process::ExitStatusExt as _;
     use std::process::ExitStatus;
 
-    fn row(find: &str) -> Row {
-        let text = |text: &str| text.to_owned();
-        Row {
-            id: text("T-1"),
-            what: text("x"),
-            file: text("f"),
-            find: text(find),
-            replace: text("c"),
-            test: text(""),
+    fn mutated(find: &str, text: &str) -> anyhow::Result<String> {
+        let text_of = |text: &str| text.to_owned();
+        Edit {
+            file: text_of("f"),
+            find: text_of(find),
+            replace: text_of("c"),
         }
+        .apply(text)
     }
 
     fn output(code: i32, stdout: &str) -> Output {
@@ -314,9 +322,9 @@ mod tests {
 
     #[test]
     fn a_mutation_fits_exactly_one_place() {
-        assert_eq!(row("a").mutate("a b").unwrap(), "c b");
-        assert!(row("a").mutate("a a").is_err());
-        assert!(row("d").mutate("a b").is_err());
+        assert_eq!(mutated("a", "a b").unwrap(), "c b");
+        assert!(mutated("a", "a a").is_err());
+        assert!(mutated("d", "a b").is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use cofferdam_wire::Code;
 
-use crate::{threats, tree};
+use crate::{links, threats, tree};
 
 /// Write or check.
 #[derive(clap::Args)]
@@ -23,12 +23,17 @@ const TABLES: &[(&str, &str)] = &[
     ("docs/protocol/encoding.md", "limits"),
     ("docs/protocol/encoding.md", "contexts"),
     ("docs/protocol/frames.md", "messages"),
+    ("docs/protocol/evidence.md", "rules"),
     (threats::PAGE, "tests"),
 ];
 
 /// Writes the tables or compares them.
 pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
-    let mut differ = Vec::new();
+    let mut differ = if options.check {
+        Vec::new()
+    } else {
+        links::follow_moved_tests(root)?
+    };
     for (page, name) in TABLES {
         let path = root.join(page);
         let text = tree::read(&path)?;
@@ -108,6 +113,12 @@ fn table(root: &Path, name: &str) -> anyhow::Result<String> {
             }
         }
         "tests" => table = threats::table(root)?,
+        "rules" => {
+            let head = tree::read(&root.join("attestation/src/lib.rs"))?;
+            for row in head.lines().filter_map(|line| line.strip_prefix("//! |")) {
+                writeln!(table, "|{row}")?;
+            }
+        }
         _ => {
             table.push_str("| type | name | body |\n|---|---|---|\n");
             for (doc, code) in documented(&source("link.rs")?) {

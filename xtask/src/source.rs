@@ -287,20 +287,50 @@ fn skip_attributes(code: &str) -> usize {
     }
 }
 
-/// Length of the item that `code` begins with: to its semicolon, or to the end of its braces.
+/// Words that begin an item; anything else under an attribute is a variant, a field, an arm or an expression.
+const ITEMS: &[&str] = &[
+    "async",
+    "const",
+    "enum",
+    "extern",
+    "fn",
+    "impl",
+    "let",
+    "macro_rules",
+    "mod",
+    "static",
+    "struct",
+    "trait",
+    "type",
+    "union",
+    "unsafe",
+    "use",
+];
+
+/// Length of what `code` begins with: an item goes to its semicolon or the end of its braces, and what is no item to its
+/// comma. Neither goes beyond the brackets around it.
 fn item_length(code: &str) -> usize {
+    let mut words = code
+        .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .filter(|word| !word.is_empty());
+    let visibility = |word: &&str| !matches!(*word, "pub" | "crate" | "super");
+    let is_item = words
+        .find(visibility)
+        .is_some_and(|word| ITEMS.contains(&word));
     let mut depth = 0;
     for (i, c) in code.char_indices() {
         match c {
+            ')' | ']' | '}' if depth == 0 => return i,
             '(' | '[' | '{' => depth += 1,
             ')' | ']' => depth -= 1,
             '}' => {
                 depth -= 1;
-                if depth == 0 {
+                if depth == 0 && is_item {
                     return i + 1;
                 }
             }
             ';' if depth == 0 => return i + 1,
+            ',' if depth == 0 && !is_item => return i + 1,
             _ => {}
         }
     }
@@ -358,6 +388,27 @@ mod tests {
         assert_eq!(lines("#![cfg(test)]\nfn c() {}\n"), 0);
         assert_eq!(lines("#[cfg(not(test))]\nfn c() {}\n"), 2);
         assert_eq!(lines("#[cfg(test)]\nfn b() {}\n#[test]\nfn c() {}\n"), 2);
+    }
+
+    #[test]
+    fn a_variant_or_an_arm_of_tests_ends_where_it_ends() {
+        let text =
+            "enum Lines {\n    Both,\n    #[cfg(test)]\n    One,\n}\n\n// LEA-6\nfn a() {}\n";
+        assert_eq!(lines(text), 4);
+        let source = Source::parse(text);
+        assert!(!source.is_test(source.comments[0].at));
+        assert_eq!(
+            lines("match a {\n    #[cfg(test)]\n    One => { b(1, 2) }\n}\nfn c() {}\n"),
+            3
+        );
+        assert_eq!(
+            lines("match a {\n    #[cfg(test)]\n    One => { b() },\n    Two => c,\n}\n"),
+            3
+        );
+        assert_eq!(
+            lines("#[cfg(test)]\npub(crate) fn a<B, C>(d: E) {\n}\nfn f() {}\n"),
+            1
+        );
     }
 
     #[test]

@@ -48,3 +48,10 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
 pub(crate) fn shown<'a>(root: &Path, path: &'a Path) -> std::path::Display<'a> {
     path.strip_prefix(root).unwrap_or(path).display()
 }
+
+/// How many folders `folder` lies below the root.
+pub(crate) fn depth(root: &Path, folder: &Path) -> usize {
+    folder
+        .strip_prefix(root)
+        .map_or(0, |below| below.components().count())
+}

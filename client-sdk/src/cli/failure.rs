@@ -48,7 +48,11 @@ impl Failure {
             });
             eprintln!("{error}");
         } else {
-            eprintln!("coffer: {} [{}]", self.sentence, self.code);
+            // A sentence about a code of the protocol names it already.
+            let named = self
+                .number
+                .map_or_else(|| format!(" [{}]", self.code), |_| String::new());
+            eprintln!("coffer: {}{named}", self.sentence);
         }
     }
 }

@@ -9,6 +9,9 @@ use serde_json::Value;
 use super::failure::Failure;
 use crate::files::FileError;
 
+/// What stands in a table where there is nothing.
+const NOTHING: &str = "-";
+
 /// What a command has to show.
 pub(super) struct Shown {
     json: Value,
@@ -35,8 +38,9 @@ impl Shown {
     pub(super) fn fields(json: Value) -> Self {
         let mut table = plain();
         if let Value::Object(members) = &json {
-            for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
-                table.add_row([name.replace('_', " "), cell(value)]);
+            let lines = members.iter().map(|(name, value)| (name, cell(value)));
+            for (name, text) in lines.filter(|(_, text)| !text.is_empty() && text != NOTHING) {
+                table.add_row([name.replace('_', " "), text]);
             }
         }
         let text = table.to_string();
@@ -93,8 +97,8 @@ fn plain() -> Table {
 
 fn cell(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
-        Value::Null => "-".to_owned(),
+        Value::String(text) => text.trim_end().to_owned(),
+        Value::Null => NOTHING.to_owned(),
         Value::Bool(flag) => if *flag { "yes" } else { "no" }.to_owned(),
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(", "),
         Value::Object(members) => members.values().map(cell).collect::<Vec<_>>().join(" "),

@@ -29,6 +29,7 @@ mod recover;
 mod serve;
 mod session;
 mod ticket;
+mod told;
 mod vendor;
 pub mod work;
 

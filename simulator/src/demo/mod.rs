@@ -4,6 +4,7 @@
 //! the real ones; the provider's side is played as badly as the provider can.
 
 mod customer;
+mod exposure;
 mod hostile;
 mod keys;
 mod narrator;
@@ -14,11 +15,14 @@ mod story;
 mod tape;
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use tempfile::TempDir;
 
-use crate::house::{House, Ports};
+use crate::house::House;
 use crate::layout::Layout;
+use crate::ports::Ports;
 use crate::signals::Signals;
 use narrator::Narrator;
 use tape::Tape;
@@ -44,13 +48,10 @@ pub async fn demo(json: bool, keep: Option<&Path>) -> anyhow::Result<bool> {
         (None, None) => bail!("there is no directory to work in"),
     };
     let mut narrator = Narrator::new(json);
-    let told = tokio::select! {
-        told = tell(directory, &mut narrator) => told,
-        () = signals.received() => Err(anyhow::anyhow!("interrupted by a signal")),
-    };
+    let told = tell(directory, &mut narrator, &mut signals).await;
     if let Some(temporary) = temporary {
-        temporary
-            .close()
+        remove(&temporary)
+            .await
             .context("temporary files cannot be removed")?;
     }
     match &told {
@@ -60,7 +61,11 @@ pub async fn demo(json: bool, keep: Option<&Path>) -> anyhow::Result<bool> {
     Ok(told.is_ok())
 }
 
-async fn tell(directory: &Path, narrator: &mut Narrator) -> anyhow::Result<()> {
+async fn tell(
+    directory: &Path,
+    narrator: &mut Narrator,
+    signals: &mut Signals,
+) -> anyhow::Result<()> {
     let layout = Layout::create(directory)?;
     let tape = Tape::default();
     let recorder = tape::record_link(
@@ -69,12 +74,33 @@ async fn tell(directory: &Path, narrator: &mut Narrator) -> anyhow::Result<()> {
         tape.clone(),
     )?;
     let link = layout.recorder_socket();
-    let mut house = House::start(layout, Ports::default(), Some(link)).await?;
-    let told = story::tell(&mut house, &tape, narrator).await;
+    let interrupted = || anyhow::anyhow!("interrupted by a signal");
+    let mut house = tokio::select! {
+        house = House::start(layout, Ports::default(), Some(link)) => house?,
+        () = signals.received() => return Err(interrupted()),
+    };
+    let told = tokio::select! {
+        told = story::tell(&mut house, &tape, narrator) => told,
+        () = signals.received() => Err(interrupted()),
+    };
     // Stopped in order also when something did not hold: its processes must not outlive the demo.
     let stopped = house.stop().await;
     recorder.abort();
     told.and(stopped)
+}
+
+/// Removes the temporary directory. A process that was killed a moment ago may still be writing into it.
+async fn remove(temporary: &TempDir) -> std::io::Result<()> {
+    for _ in 0..20 {
+        if std::fs::remove_dir_all(temporary.path()).is_ok() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    match std::fs::remove_dir_all(temporary.path()) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 fn empty(directory: &Path) -> anyhow::Result<&Path> {

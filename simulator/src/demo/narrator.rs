@@ -1,5 +1,6 @@
 //! Tells what was seen, one line a step: sentences for people, or JSON objects for programs.
 
+use std::io::Write;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -24,9 +25,9 @@ impl Narrator {
     pub(crate) fn new(json: bool) -> Self {
         let now = Instant::now();
         if !json {
-            println!(
+            say(format_args!(
                 "Cofferdam: a customer's keys go to work at a provider who cannot see them, and are taken back."
-            );
+            ));
         }
         Self {
             json,
@@ -42,12 +43,15 @@ impl Narrator {
         let seconds = self.last.elapsed().as_secs_f64();
         self.last = Instant::now();
         if self.json {
-            println!(
+            say(format_args!(
                 "{}",
                 json!({"step": name, "ok": true, "seconds": rounded(seconds), "text": text, "details": details})
-            );
+            ));
         } else {
-            println!("{:>2}. {name}: {text} [{seconds:.1} s]", self.steps);
+            say(format_args!(
+                "{:>2}. {name}: {text} [{seconds:.1} s]",
+                self.steps
+            ));
         }
     }
 
@@ -55,12 +59,12 @@ impl Narrator {
     pub(crate) fn failed(&self, error: &anyhow::Error) {
         let text = format!("{error:#}");
         if self.json {
-            println!(
+            say(format_args!(
                 "{}",
                 json!({"step": "failed", "ok": false, "seconds": rounded(self.total()), "text": text})
-            );
+            ));
         } else {
-            println!("FAILED after step {}: {text}", self.steps);
+            say(format_args!("FAILED after step {}: {text}", self.steps));
         }
     }
 
@@ -71,16 +75,24 @@ impl Narrator {
             let end = json!({
                 "step": "end", "ok": true, "seconds": rounded(total), "steps": self.steps, "not_shown_yet": NOT_SHOWN,
             });
-            println!("{end}");
+            say(format_args!("{end}"));
         } else {
-            println!("All {} steps held, in {total:.1} s.", self.steps);
-            println!("Not shown yet: {}.", NOT_SHOWN.join("; "));
+            say(format_args!(
+                "All {} steps held, in {total:.1} s.",
+                self.steps
+            ));
+            say(format_args!("Not shown yet: {}.", NOT_SHOWN.join("; ")));
         }
     }
 
     fn total(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
     }
+}
+
+/// One line. Whoever has closed the other end has seen enough; the demo goes on to its end.
+fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// To milliseconds.

@@ -251,7 +251,7 @@ impl Rewrite {
     }
 }
 
-/// Every byte of every file below a directory, with how many files there were.
+/// Every byte of every file below a directory. A file that goes while it is read was a temporary one.
 pub(crate) fn read_all(directory: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).with_context(|| directory.display().to_string())? {
@@ -260,7 +260,10 @@ pub(crate) fn read_all(directory: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
         if kind.is_dir() {
             files.extend(read_all(&entry.path())?);
         } else if kind.is_file() {
-            files.push(fs::read(entry.path())?);
+            match fs::read(entry.path()) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => (),
+                content => files.push(content.with_context(|| entry.path().display().to_string())?),
+            }
         }
     }
     Ok(files)

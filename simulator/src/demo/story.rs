@@ -1,4 +1,4 @@
-//! The honest half of the demo: proof, imports, signatures; the other half is told by [`super::hostile`].
+//! The honest half of the demo: proof, imports, signatures; the other half is told by [`super::exposure`] and [`super::hostile`].
 
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ use cofferdam_wire::operation::Input;
 use serde_json::json;
 
 use super::customer::{AppSession, Customer, INTERVAL_S, Imported};
+use super::exposure;
 use super::hostile::Hostile;
 use super::keys::FreshKey;
 use super::narrator::{Narrator, counted, rounded};
@@ -44,15 +45,18 @@ pub(crate) async fn tell(
         .await
         .context("the app's session")?;
     signed(house, &session, [&ec, &rsa], narrator).await?;
+    let layout = house.layout().clone();
+    exposure::search(&layout, tape, &customer, [&ec, &rsa], narrator)
+        .await
+        .context("the search")?;
     let mut hostile = Hostile::new(house, &customer, &session, &ec, &rsa).await?;
-    hostile.search(tape, narrator).await?;
     hostile.revoke(narrator).await?;
     hostile.restart(narrator).await?;
     hostile.old_disk(narrator).await?;
     hostile.pool_shares(narrator).await?;
     hostile.rewrite(narrator).await?;
-    hostile.search_again(tape, narrator)?;
     hostile.close().await;
+    exposure::search_again(&layout, tape, [&ec, &rsa], narrator).context("the search")?;
     Ok(())
 }
 

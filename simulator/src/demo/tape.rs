@@ -13,32 +13,45 @@ use tokio::net::{UnixListener, UnixStream};
 
 /// What was recorded. Cheap to clone; all clones are one tape.
 #[derive(Clone, Default)]
-pub(crate) struct Tape(Arc<Mutex<Vec<Vec<u8>>>>);
+pub(crate) struct Tape {
+    link: Arc<Mutex<Vec<Vec<u8>>>>,
+    http: Arc<Mutex<Vec<Vec<u8>>>>,
+}
 
 impl Tape {
-    /// A place of its own for one direction, so that bytes which followed each other stay together.
-    fn track(&self) -> usize {
-        let mut tracks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tracks.push(Vec::new());
-        tracks.len() - 1
-    }
-
-    fn append(&self, track: usize, bytes: &[u8]) {
-        let mut tracks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tracks[track].extend_from_slice(bytes);
-    }
-
-    fn note(&self, body: &[u8]) {
-        let track = self.track();
-        self.append(track, body);
-    }
-
-    /// A copy of everything so far.
-    pub(crate) fn recorded(&self) -> Vec<Vec<u8>> {
-        self.0
+    /// Every direction of every stream to the enclave so far, byte for byte.
+    pub(crate) fn link(&self) -> Vec<Vec<u8>> {
+        self.link
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Every body so far.
+    pub(crate) fn http(&self) -> Vec<Vec<u8>> {
+        self.http
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// A place of its own for one direction, so that bytes which followed each other stay together.
+    fn direction(&self) -> usize {
+        let mut directions = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        directions.push(Vec::new());
+        directions.len() - 1
+    }
+
+    fn append(&self, direction: usize, bytes: &[u8]) {
+        let mut directions = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        directions[direction].extend_from_slice(bytes);
+    }
+
+    fn note(&self, body: &[u8]) {
+        self.http
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(body.to_vec());
     }
 }
 
@@ -74,14 +87,14 @@ async fn record(
     mut to: impl AsyncWrite + Unpin,
     tape: &Tape,
 ) -> std::io::Result<()> {
-    let track = tape.track();
+    let direction = tape.direction();
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let length = from.read(&mut buffer).await?;
         if length == 0 {
             return Ok(());
         }
-        tape.append(track, &buffer[..length]);
+        tape.append(direction, &buffer[..length]);
         to.write_all(&buffer[..length]).await?;
     }
 }

@@ -2,7 +2,7 @@
 
 use super::service::Draft;
 use super::*;
-use crate::checks::answer::{Refused, certified};
+use crate::checks::answer::{Refused, certified, open};
 use cofferdam_wire::context;
 use cofferdam_wire::id::{Digest, Nonce};
 use cofferdam_wire::status::{SignedPush, StatusCertificate, StatusPurpose};
@@ -142,10 +142,38 @@ fn sta_7_t51_t68_the_signer_is_certified_now_by_the_root_of_the_key() {
     )));
 }
 
+/// What reading an answer gives, by itself: status and whether a release came, or why it was refused.
+fn reads(defect: impl FnOnce(&mut Draft)) -> Result<Vec<(Status, bool)>, Refused> {
+    let bank = Service::new("bank");
+    let mut enclave = Enclave::new();
+    let key = enclave.track(1, 1, &[&bank], TERMS);
+    enclave.want(key);
+    let (id, courier) = enclave.next_query(&[&bank]);
+    let mut draft = bank.draft(&courier.query, EPOCH_MS);
+    defect(&mut draft);
+    let under_way = &enclave.checks.under_way[&id];
+    let What::Status { asked, .. } = &under_way.what else {
+        panic!("a query")
+    };
+    let reply = bank.finish(&draft);
+    let said = open(&reply, asked, &under_way.root, &enclave.setup, EPOCH_MS)?;
+    Ok(said
+        .iter()
+        .map(|(answered, release)| (answered.status, release.is_some()))
+        .collect())
+}
+
 #[test]
 fn sta_8_t12_the_answer_names_the_query_and_its_nonce() {
-    assert!(!takes_with(|draft| draft.query = Digest([0; 32])));
-    assert!(!takes_with(|draft| draft.nonce = Nonce([0; 32])));
+    assert_eq!(reads(|_| ()), Ok(vec![(Status::Good, true)]));
+    assert_eq!(
+        reads(|draft| draft.query = Digest([0; 32])),
+        Err(Refused::Query)
+    );
+    assert_eq!(
+        reads(|draft| draft.nonce = Nonce([0; 32])),
+        Err(Refused::Query)
+    );
 }
 
 #[test]
@@ -163,6 +191,8 @@ fn sta_10_a_good_that_opens_nothing_is_no_good() {
     assert!(!takes_with(|draft| draft.items[0].2 = Some(vec![1; 31])));
     assert!(!takes_with(|draft| draft.items[0].2 = Some(vec![1; 33])));
     // What comes beside another status opens nothing either.
+    let beside = reads(|draft| draft.items[0].0 = Status::None);
+    assert_eq!(beside, Ok(vec![(Status::None, false)]));
     let bank = Service::new("bank");
     let mut enclave = Enclave::new();
     let key = enclave.track(1, 1, &[&bank], TERMS);
