@@ -49,6 +49,7 @@ pub fn seal(
     aad: &[u8],
     plaintext: &[u8],
 ) -> Result<Layer, SealError> {
+    // WRP-1: the enclave does the same on another library; vectors/layers.json is where both meet.
     let info = info(context, bound);
     let recipient = recipient_id(suite, public);
     match suite {

@@ -63,10 +63,10 @@ impl Scene {
         while at <= up_to_ms {
             let request = self.request();
             let id = self.world.send(Message::Sealed, request.clone());
-            if let Some(Ok(answer)) = self.world.reply(id) {
-                if matches!(self.app.open(&request, &answer), Some(Answer::Done(_))) {
-                    last = at;
-                }
+            if let Some(Ok(answer)) = self.world.reply(id)
+                && matches!(self.app.open(&request, &answer), Some(Answer::Done(_)))
+            {
+                last = at;
             }
             self.world.pass_ms(250);
             at += 250;
@@ -115,10 +115,10 @@ fn t12_an_old_good_is_refused_for_its_nonce() {
         }
         let request = scene.request();
         let id = scene.world.send(Message::Sealed, request.clone());
-        if let Some(Ok(answer)) = scene.world.reply(id) {
-            if matches!(scene.app.open(&request, &answer), Some(Answer::Done(_))) {
-                last = at;
-            }
+        if let Some(Ok(answer)) = scene.world.reply(id)
+            && matches!(scene.app.open(&request, &answer), Some(Answer::Done(_)))
+        {
+            last = at;
         }
         scene.world.pass_ms(250);
     }

@@ -247,6 +247,15 @@ pub(super) struct GrantCreate {
     pub(super) out: PathBuf,
 }
 
+/// How an ECDSA signature is written.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum EcdsaForm {
+    /// SEQUENCE of two integers, as X.509, TLS and openssl have it
+    Der,
+    /// r || s of fixed length, as the enclave gives it
+    Raw,
+}
+
 #[derive(Args)]
 pub(super) struct Operation {
     /// Key id, or its first digits
@@ -267,6 +276,9 @@ pub(super) struct Operation {
     /// The signature or MAC to verify
     #[arg(long, value_name = "FILE")]
     pub(super) signature: Option<PathBuf>,
+    /// How an ECDSA signature is written and read: as openssl does, or r || s
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = EcdsaForm::Der)]
+    pub(super) ecdsa: EcdsaForm,
     /// A grant for the app key [default: the owner's own, made now]
     #[arg(long, value_name = "FILE")]
     pub(super) grant: Option<PathBuf>,

@@ -3,16 +3,17 @@
 //! Files of any size can be signed: what is longer than one request carries is hashed here and signed as a digest.
 
 use cofferdam_wire::id::KeyId;
-use cofferdam_wire::kind::{Action, Algorithm};
+use cofferdam_wire::kind::{Action, Algorithm, KeyKind};
 use cofferdam_wire::limits;
 use cofferdam_wire::operation::Input;
 use serde_json::json;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
-use super::args::Operation;
+use super::args::{EcdsaForm, Operation};
 use super::context::{Context, read_input};
 use super::failure::Failure;
 use super::output::{Shown, write_result};
+use crate::crypto::verify_ops::{ecdsa_from_der, ecdsa_to_der};
 use crate::session::Session;
 use crate::transport::Client;
 
@@ -20,7 +21,7 @@ pub(super) async fn sign(context: &Context, options: &Operation) -> Result<Shown
     let input = to_be_signed(options)?;
     let (key, session) = open(context, options, Action::Sign).await?;
     let signature = session.sign(key, options.alg, input).await?;
-    write_result(&options.out, &signature)?;
+    write_result(&options.out, &written(options, signature)?)?;
     Ok(Shown::nothing())
 }
 
@@ -44,6 +45,7 @@ pub(super) async fn verify(context: &Context, options: &Operation) -> Result<Sho
             .await?
     } else {
         let input = to_be_signed(options)?;
+        let signature = read(options, signature)?;
         let (key, session) = open(context, options, Action::Verify).await?;
         session.verify(key, options.alg, input, signature).await?
     };
@@ -89,6 +91,36 @@ pub(super) async fn mac(context: &Context, options: &Operation) -> Result<Shown,
         &session.mac(key, options.alg, data.to_vec()).await?,
     )?;
     Ok(Shown::nothing())
+}
+
+/// The curve of an ECDSA algorithm.
+fn curve(algorithm: Algorithm) -> Option<KeyKind> {
+    match algorithm {
+        Algorithm::EcdsaSha256 => Some(KeyKind::EcP256),
+        Algorithm::EcdsaSha384 => Some(KeyKind::EcP384),
+        Algorithm::EcdsaSha512 => Some(KeyKind::EcP521),
+        _ => None,
+    }
+}
+
+/// A signature of the enclave as it goes into a file.
+fn written(options: &Operation, signature: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    match curve(options.alg) {
+        Some(curve) if options.ecdsa == EcdsaForm::Der => ecdsa_to_der(curve, &signature)
+            .ok_or_else(|| Failure::new("malformed", "the enclave's signature has another length")),
+        _ => Ok(signature),
+    }
+}
+
+/// A signature out of a file as the enclave reads it.
+fn read(options: &Operation, signature: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    match curve(options.alg) {
+        Some(curve) if options.ecdsa == EcdsaForm::Der => {
+            let sentence = "the signature is not DER; if it is r || s, say --ecdsa raw";
+            ecdsa_from_der(curve, &signature).ok_or_else(|| Failure::new("malformed", sentence))
+        }
+        _ => Ok(signature),
+    }
 }
 
 async fn open(

@@ -368,3 +368,24 @@ async fn wrp_9_a_key_without_r_needs_a_hard_end() {
     let none = refusal(ed25519(), |_, order| order.revocation = None).await;
     assert!(matches!(none, Some(WrapError::NoHardEnd { .. })));
 }
+
+#[tokio::test]
+async fn wrp_10_the_largest_key_with_the_longest_names_is_within_every_limit() {
+    let pem = include_bytes!("../keys/rsa-4096.pem");
+    let largest = keyfile::parse(KeyKind::Rsa4096, pem).unwrap();
+    let error = refusal(largest, |_, order| {
+        order.partition = "p".repeat(64);
+        order.label = "l".repeat(128);
+        let revocation = order.revocation.as_mut().unwrap();
+        let service = |at: u8| ServiceOrder {
+            host: "h".repeat(128),
+            status_root: PublicKey::P256 {
+                x: [at; 32],
+                y: [at; 32],
+            },
+        };
+        revocation.services = (1..=3).map(service).collect();
+    })
+    .await;
+    assert!(error.is_none(), "{error:?}");
+}

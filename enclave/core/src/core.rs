@@ -218,7 +218,7 @@ impl Core {
             .identity
             .tee_key(&received.header.tee_key)
             .ok_or(Code::UnknownRecipient)?;
-        let (binding, evidence) = self.own.pair().ok_or(Code::Busy)?;
+        let own = self.own.pair().ok_or(Code::Busy)?;
         let task = ImportTask {
             received,
             tee,
@@ -228,8 +228,7 @@ impl Core {
             instance: self.identity.instance.clone(),
             now_s,
             nonces: RecordNonces::draw(self.entropy.as_mut()),
-            binding,
-            evidence,
+            own,
         };
         out.push(Output::Work(Job(Task::Import(to, Box::new(task)))));
         Ok(None)

@@ -8,7 +8,16 @@ const RENEW_AFTER_MS: u64 = 45 * 60 * 1000;
 /// Asked again after this if the NSM did not answer.
 const RETRY_AFTER_MS: u64 = 5_000;
 
-/// A Binding and the Evidence over it.
+/// A Binding and the Evidence over it, to be passed on.
+#[derive(Clone)]
+pub(crate) struct BoundEvidence {
+    /// Encoded Binding.
+    pub(crate) binding: Arc<Vec<u8>>,
+    /// Attestation document.
+    pub(crate) evidence: Arc<Vec<u8>>,
+}
+
+/// What there is of both.
 #[derive(Default)]
 pub(crate) struct OwnEvidence {
     binding: Option<Arc<Vec<u8>>>,
@@ -61,8 +70,11 @@ impl OwnEvidence {
     }
 
     /// Binding and Evidence, once there are both.
-    pub(crate) fn pair(&self) -> Option<(Arc<Vec<u8>>, Arc<Vec<u8>>)> {
-        Some((self.binding.clone()?, self.document.as_ref()?.0.clone()))
+    pub(crate) fn pair(&self) -> Option<BoundEvidence> {
+        Some(BoundEvidence {
+            binding: self.binding.clone()?,
+            evidence: self.document.as_ref()?.0.clone(),
+        })
     }
 
     /// The same, borrowed.

@@ -6,6 +6,7 @@
 use crate::crypto::keys::{CustomerKey, KeyError};
 use crate::crypto::secret::{Plaintext, Secret32};
 use crate::crypto::signature::{InstanceKey, verify_sign1};
+use crate::evidence::BoundEvidence;
 use crate::identity::Tee;
 use crate::receipt::{self, ReceiptContext};
 use crate::record::{self, RecordNonces};
@@ -48,9 +49,7 @@ pub(crate) struct ImportTask {
     /// For the record.
     pub(crate) nonces: RecordNonces,
     /// Binding and hourly Evidence, passed on with the receipt.
-    pub(crate) binding: Arc<Vec<u8>>,
-    /// See `binding`.
-    pub(crate) evidence: Arc<Vec<u8>>,
+    pub(crate) own: BoundEvidence,
 }
 
 impl Received {
@@ -119,8 +118,7 @@ impl ImportTask {
             instance,
             now_s,
             nonces,
-            binding,
-            evidence,
+            own,
         } = self;
         let opened = received.verify_owner()?.open(&tee)?;
         let payload =
@@ -163,8 +161,8 @@ impl ImportTask {
         Ok(cbor::encode(&Imported {
             record,
             receipt,
-            binding: binding.as_ref().clone(),
-            evidence: evidence.as_ref().clone(),
+            binding: own.binding.as_ref().clone(),
+            evidence: own.evidence.as_ref().clone(),
         }))
     }
 }

@@ -7,6 +7,9 @@ use crate::crypto::{Failed, gcm, hpke, kdf, xwing};
 use cofferdam_wire::kind::Suite;
 use cofferdam_wire::layer::{self, Layer};
 
+#[cfg(test)]
+mod vectors;
+
 /// The private half of a key that layers are sealed to.
 pub(crate) enum Recipient {
     /// Suite 1.

@@ -18,6 +18,12 @@ use std::sync::Arc;
 use vsss_rs::Gf256;
 use zeroize::Zeroizing;
 
+/// An officer's share in the clear.
+struct OpenShare {
+    salt: Zeroizing<Vec<u8>>,
+    value: Zeroizing<Vec<u8>>,
+}
+
 /// A proven genesis, and the good shares so far.
 pub(crate) struct Recovering {
     group: Group,
@@ -98,10 +104,9 @@ impl Recovering {
         instance: &Thumbprint,
     ) -> Result<(Recovery, Option<Member>), Code> {
         let sealed: SealedShare = cbor::decode(body, 4096)?;
-        let value = self
+        let OpenShare { salt, value } = self
             .open(&sealed, setup, instance)
             .map_err(|_| Code::UnwrapFailed)?;
-        let (salt, value) = value;
         // GRP-5
         let committed = self
             .group
@@ -149,15 +154,15 @@ impl Recovering {
         sealed: &SealedShare,
         setup: &xwing::PrivateKey,
         instance: &Thumbprint,
-    ) -> Result<(Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>), Failed> {
+    ) -> Result<OpenShare, Failed> {
         let enc = sealed.enc.as_slice().try_into().map_err(|_| Failed)?;
         let info = share_to_enclave_info(&self.group.id, sealed.officer, instance);
         let opened = hpke::setup_receiver(setup, enc, &info)?.open(&[], &sealed.ciphertext)?;
         let share: Share<'_> = cbor::decode(opened.expose(), 256).map_err(|_| Failed)?;
-        Ok((
-            Zeroizing::new(share.salt.to_vec()),
-            Zeroizing::new(share.value.to_vec()),
-        ))
+        Ok(OpenShare {
+            salt: Zeroizing::new(share.salt.to_vec()),
+            value: Zeroizing::new(share.value.to_vec()),
+        })
     }
 
     fn combine(&self) -> Result<Secret32, Failed> {

@@ -84,7 +84,8 @@ async fn a_repeated_import_gives_a_fresh_receipt_and_keeps_the_first_record() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn t10_t76_each_bad_import_is_refused_before_the_enclave_and_changes_nothing() {
+async fn prx_1_prx_2_prx_4_prx_5_prx_6_prx_7_t10_t76_each_bad_import_is_refused_before_the_enclave()
+{
     let parent = Parent::start().await;
     let customer = Customer::of(&parent).await;
     let stranger = SigningKey::generate(SignatureKind::P256);

@@ -69,6 +69,21 @@ impl UnwrapKey {
 }
 
 #[cfg(test)]
+impl UnwrapKey {
+    /// From a PKCS#8 document, for recorded layers.
+    pub(crate) fn from_pkcs8(document: &[u8]) -> Result<Self, Failed> {
+        let pair = KeyPair::from_pkcs8(document)?;
+        let public = pair.public_key();
+        Ok(Self {
+            private: OaepPrivateDecryptingKey::new(PrivateDecryptingKey::from_pkcs8(document)?)?,
+            fallback: Secret32::random()?,
+            modulus: public.modulus().big_endian_without_leading_zero().to_vec(),
+            exponent: public.exponent().big_endian_without_leading_zero().to_vec(),
+        })
+    }
+}
+
+#[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;

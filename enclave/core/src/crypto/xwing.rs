@@ -132,7 +132,7 @@ fn combine(
 )]
 impl PrivateKey {
     /// Expands a seed as the draft says, with RustCrypto.
-    pub(in crate::crypto) fn from_seed(seed: &[u8; 32]) -> Self {
+    pub(crate) fn from_seed(seed: &[u8; 32]) -> Self {
         use ml_kem::ExpandedKeyEncoding;
         use ml_kem::kem::KeyExport;
         use shake::{ExtendableOutput, Update, XofReader};

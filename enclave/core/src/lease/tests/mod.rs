@@ -5,6 +5,7 @@
 mod events;
 mod rules;
 mod simulation;
+mod states;
 
 use super::clock::Lines;
 use super::{Answered, Clock, Ignored, Lease, Turn};
