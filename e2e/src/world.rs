@@ -78,6 +78,10 @@ pub struct World {
     pub held: Vec<Held>,
     /// Queries lost.
     pub dropped: Vec<Vec<u8>>,
+    /// Leaves the enclave's asks for records unanswered.
+    pub hold_records: bool,
+    /// Frame ids of asks left unanswered.
+    pub held_fetches: Vec<u64>,
     /// Notes left by the enclave.
     pub notes: Vec<Note>,
     /// Every body that crossed the link, both ways.
@@ -149,6 +153,8 @@ impl World {
             carry: Carry::Pass,
             held: Vec::new(),
             dropped: Vec::new(),
+            hold_records: false,
+            held_fetches: Vec::new(),
             notes: Vec::new(),
             crossed: Vec::new(),
             jobs: 0,
@@ -371,6 +377,7 @@ impl World {
                     "one reply to one frame"
                 );
             }
+            Message::FetchRecord if self.hold_records => self.held_fetches.push(frame.id),
             Message::FetchRecord => {
                 let key: KeyId = cbor::decode(&frame.body, 64).unwrap();
                 let told = self.store.get(&key).cloned().ok_or(Code::NotFound);

@@ -142,3 +142,44 @@ fn t36_an_import_repeated_makes_the_same_key_and_after_its_time_none() {
         Err(Code::HeaderExpired)
     );
 }
+
+#[test]
+fn imp_10_a_tee_key_is_offered_for_30_days_and_erased_a_day_later() {
+    const DAY_MS: i64 = 24 * 3_600_000;
+    let mut world = World::with_group();
+    let customer = Customer::new();
+    let first = world.binding();
+    let mut import_to_first = |world: &mut World| {
+        let mut draft = customer.draft(world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
+        draft.seal_to(&first, Suite::XWing);
+        customer.import(world, &draft).map(|_| ())
+    };
+    let mut days = |world: &mut World, days: i64| {
+        world.clock.jump_ms(days * DAY_MS);
+        world.pass_ms(2_000);
+        world.binding()
+    };
+    let overlap = days(&mut world, 29);
+    assert_eq!(
+        overlap.tee.len(),
+        4,
+        "the next keys are offered a day ahead"
+    );
+    assert_eq!(import_to_first(&mut world), Ok(()));
+    let next = days(&mut world, 1);
+    assert!(next.tee.iter().all(|tee| !first.tee.contains(tee)) && next.tee.len() == 2);
+    assert_eq!(
+        import_to_first(&mut world),
+        Ok(()),
+        "what is on its way still opens"
+    );
+    days(&mut world, 1);
+    assert_eq!(import_to_first(&mut world), Err(Code::UnknownRecipient));
+    let current = customer.draft(
+        &mut world,
+        KeyKind::EcP256,
+        UsageClass::Sign,
+        &p256_material(),
+    );
+    customer.import(&mut world, &current).unwrap();
+}

@@ -301,7 +301,13 @@ fn t61_req_11_a_result_that_outlives_its_lease_does_not_leave() {
     scene.sign().unwrap();
     scene.world.carry = Carry::Drop;
     scene.world.keep_results = true;
-    let request = scene.request();
+    let input = Input::Message(b"message".to_vec());
+    let operation = Operation::Sign {
+        key: scene.key,
+        algorithm: Algorithm::EcdsaSha256,
+        input,
+    };
+    let request = scene.app.seal(&scene.world, operation, 100_000);
     let id = scene.world.send(Message::Sealed, request.clone());
     scene.world.pass_ms(61_000);
     scene.world.give_kept();

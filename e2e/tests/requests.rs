@@ -362,3 +362,133 @@ fn the_provider_uses_a_key_only_if_the_owner_granted_it() {
         Answer::Done(Outcome::Bytes(_))
     ));
 }
+
+#[test]
+fn req_12_describe_and_destroy_wait_until_the_services_were_heard() {
+    let mut scene = new_scene();
+    let draft = scene.customer.draft(
+        &mut scene.world,
+        KeyKind::EcP256,
+        UsageClass::Sign,
+        &p256_material(),
+    );
+    let (key, _) = scene.customer.import(&mut scene.world, &draft).unwrap();
+    let actions = [Action::Destroy, Action::Describe];
+    let former = App::with_grant(&mut scene.world, &scene.customer, &[key], &actions).unwrap();
+    scene
+        .world
+        .service()
+        .keys
+        .get_mut(&draft.token())
+        .unwrap()
+        .grant_epoch = 1;
+    // Nothing was heard of this key yet, so the enclave cannot know that the grant was withdrawn: it asks first.
+    for operation in [Operation::Describe { key }, Operation::Destroy { key }] {
+        assert_eq!(
+            former.ask(&mut scene.world, operation),
+            Err(Code::GrantExpired)
+        );
+    }
+    assert!(scene.world.notes.is_empty(), "nothing was destroyed");
+    scene.world.restart_and_recover();
+    scene.world.carry = cofferdam_e2e::world::Carry::Drop;
+    let app = App::with_grant(&mut scene.world, &scene.customer, &[key], &actions).unwrap();
+    assert_eq!(
+        app.ask(&mut scene.world, Operation::Destroy { key }),
+        Err(Code::LeaseUnavailable)
+    );
+}
+
+#[test]
+fn t74_req_3_a_destroy_that_was_held_back_with_its_record_is_past_its_deadline() {
+    let mut scene = new_scene();
+    let actions = [Action::Destroy];
+    let app = App::with_grant(&mut scene.world, &scene.customer, &[scene.key], &actions).unwrap();
+    scene.world.hold_records = true;
+    let destroy = app.seal(&scene.world, Operation::Destroy { key: scene.key }, 60_000);
+    let id = scene.world.send(Message::Sealed, destroy.clone());
+    let (fetch, record) = (
+        scene.world.held_fetches.remove(0),
+        scene.world.store[&scene.key].clone(),
+    );
+    // The machine is stopped for weeks; when it goes on, the record is the first thing that comes.
+    scene.world.clock.jump_ms(14 * 24 * 3_600_000);
+    scene.world.tell(fetch, Ok(record));
+    let answer = scene.world.reply(id).unwrap().unwrap();
+    assert_eq!(
+        app.open(&destroy, &answer),
+        Some(Answer::Refused(Code::RequestExpired))
+    );
+    assert!(scene.world.notes.is_empty());
+}
+
+#[test]
+fn what_the_parent_says_of_a_record_is_none_or_nothing() {
+    let mut scene = new_scene();
+    let app = scene.app();
+    scene.world.hold_records = true;
+    for (said, heard) in [
+        (Code::NotFound, Code::NotFound),
+        (Code::Revoked, Code::Unreachable),
+        (Code::GrantExpired, Code::Unreachable),
+    ] {
+        let request = app.seal(&scene.world, scene.sign(), 30_000);
+        let id = scene.world.send(Message::Sealed, request.clone());
+        let fetch = scene.world.held_fetches.remove(0);
+        scene.world.tell(fetch, Err(said));
+        let answer = scene.world.reply(id).unwrap().unwrap();
+        assert_eq!(app.open(&request, &answer), Some(Answer::Refused(heard)));
+    }
+}
+
+#[test]
+fn a_withdrawn_grant_does_not_stand_in_the_way_of_a_good_one() {
+    let mut scene = new_scene();
+    let draft = scene.customer.draft(
+        &mut scene.world,
+        KeyKind::EcP256,
+        UsageClass::Sign,
+        &p256_material(),
+    );
+    let (key, _) = scene.customer.import(&mut scene.world, &draft).unwrap();
+    scene
+        .world
+        .service()
+        .keys
+        .get_mut(&draft.token())
+        .unwrap()
+        .grant_epoch = 1;
+    let app = SigningKey::generate(SignatureKind::Ed25519);
+    let mut grant = scene.customer.grant(
+        &scene.world,
+        &[key],
+        &[Action::Sign],
+        Customer::audience(&app),
+    );
+    let old = scene.customer.sign(&grant);
+    grant.epoch = 1;
+    let new = scene.customer.sign(&grant);
+    let session = Opening::new(&mut scene.world, &app, &app, vec![old, new])
+        .send(&mut scene.world)
+        .unwrap();
+    session
+        .sign(&mut scene.world, key, Algorithm::EcdsaSha256)
+        .unwrap();
+}
+
+#[test]
+fn req_11_a_result_that_outlives_its_grant_does_not_leave() {
+    let mut scene = new_scene();
+    let app = scene.app();
+    ask_to_sign(&app, &mut scene).unwrap();
+    scene.world.keep_results = true;
+    let request = app.seal(&scene.world, scene.sign(), 100_000);
+    let id = scene.world.send(Message::Sealed, request.clone());
+    scene.world.clock.jump_ms(110_000);
+    scene.world.give_kept();
+    let answer = scene.world.reply(id).unwrap().unwrap();
+    assert_eq!(
+        app.open(&request, &answer),
+        Some(Answer::Refused(Code::RequestExpired))
+    );
+}

@@ -31,8 +31,14 @@ pub enum DecodeError {
 }
 
 /// Encodes a value deterministically.
+///
+/// The buffer is made as large as it has to be before the first byte is written: a value with a secret leaves no outgrown
+/// copies behind, so whoever erases the result has erased all of it.
 pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    let mut length = Length(0);
+    let counted = minicbor::encode(value, &mut length);
+    debug_assert!(counted.is_ok(), "counting cannot fail");
+    let mut bytes = Vec::with_capacity(length.0);
     let written = minicbor::encode(value, &mut bytes);
     debug_assert!(written.is_ok(), "writing into memory cannot fail");
     bytes
@@ -89,11 +95,12 @@ pub fn context_list(context: &str, items: &[Item<'_>]) -> Vec<u8> {
     bytes
 }
 
-fn write_list(
-    encoder: &mut Encoder<&mut Vec<u8>>,
+/// Writes `[context, item...]`, also to where nothing is stored.
+pub(crate) fn write_list<W: Write>(
+    encoder: &mut Encoder<W>,
     context: &str,
     items: &[Item<'_>],
-) -> Result<(), minicbor::encode::Error<core::convert::Infallible>> {
+) -> Result<(), minicbor::encode::Error<W::Error>> {
     encoder.array(items.len() as u64 + 1)?.str(context)?;
     for item in items {
         match *item {
@@ -105,6 +112,18 @@ fn write_list(
         };
     }
     Ok(())
+}
+
+/// Counts what is written instead of storing it.
+struct Length(usize);
+
+impl Write for Length {
+    type Error = core::convert::Infallible;
+
+    fn write_all(&mut self, written: &[u8]) -> Result<(), Self::Error> {
+        self.0 += written.len();
+        Ok(())
+    }
 }
 
 /// Compares what is written with the input instead of storing it.

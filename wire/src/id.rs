@@ -3,14 +3,31 @@
 //! `H(context, x...)` is SHA-256 over the deterministic CBOR array `[context, x...]`. A structure inside x stands as the
 //! byte string of its own encoding.
 
-use crate::cbor::{Item, context_list};
+use crate::cbor::{Item, context_list, write_list};
 use crate::context;
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 use sha2::{Digest as _, Sha256, Sha384};
 
 /// H of docs/protocol/encoding.md: SHA-256 of `[context, items...]`.
+///
+/// The list goes into the hash as it is written, so a secret in it is not copied.
 pub fn hash(context: &str, items: &[Item<'_>]) -> Digest {
-    Digest(Sha256::digest(context_list(context, items)).into())
+    let mut encoder = Encoder::new(Hashing(Sha256::new()));
+    let written = write_list(&mut encoder, context, items);
+    debug_assert!(written.is_ok(), "hashing cannot fail");
+    Digest(encoder.into_writer().0.finalize().into())
+}
+
+/// Hashes what is written instead of storing it.
+struct Hashing(Sha256);
+
+impl encode::Write for Hashing {
+    type Error = core::convert::Infallible;
+
+    fn write_all(&mut self, written: &[u8]) -> Result<(), Self::Error> {
+        self.0.update(written);
+        Ok(())
+    }
 }
 
 /// SHA-384 of `[context, body]`: what Evidence carries as user_data.

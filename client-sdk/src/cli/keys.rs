@@ -17,7 +17,7 @@ use super::times::show_time;
 use crate::crypto::public_key::PublicKey;
 use crate::import::StoredImport;
 use crate::receipt::VerifiedReceipt;
-use crate::session::now_s;
+use crate::session::{SessionError, now_s};
 
 const COLUMNS: [&str; 7] = [
     "key",
@@ -206,8 +206,9 @@ async fn destroy(context: &Context, key: &KeyId, yes: bool) -> Result<Shown, Fai
         .await?;
     let is_final = match session.destroy(id).await {
         Ok(is_final) => is_final,
-        // The enclave has seen the signed "revoked" already; there is nothing left to erase.
-        Err(error) if error.code() == Some(Code::Revoked) => true,
+        // The enclave itself says that it has seen the signed "revoked"; there is nothing left to erase. The parent's word
+        // is not enough, nor is a hard end, which an old disk can come before.
+        Err(SessionError::Refused(Code::Revoked)) if !revoked.is_empty() => true,
         Err(error) => return Err(error.into()),
     };
     if imported.is_some() {

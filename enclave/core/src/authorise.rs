@@ -8,26 +8,35 @@ use cofferdam_wire::limits;
 use cofferdam_wire::operation::Operation;
 use cofferdam_wire::session::Grant;
 
-/// A grant that names the key and the action, and is valid now. Which keys exist plays no part here (T-37).
-pub(crate) fn granted<'g>(
-    grants: &'g [Grant],
+/// The grants that name the key and the action and are valid now, at least one. Which keys exist plays no part here
+/// (T-37).
+pub(crate) fn granted(
+    grants: &[Grant],
     operation: &Operation,
     now_s: u64,
-) -> Result<&'g Grant, Code> {
+) -> Result<Vec<Grant>, Code> {
     let action = operation.action();
+    // REQ-4
     let named = |grant: &&Grant| {
-        // REQ-4
         grant.actions.contains(&action)
             && operation.key().is_none_or(|key| grant.keys.contains(&key))
     };
-    let mut named = grants.iter().filter(named).peekable();
-    if named.peek().is_none() {
+    let named: Vec<&Grant> = grants.iter().filter(named).collect();
+    if named.is_empty() {
         return Err(Code::NotPermitted);
     }
     // REQ-5
-    named
-        .find(|grant| grant.not_before_s <= now_s && now_s <= grant.not_after_s)
-        .ok_or(Code::GrantExpired)
+    let current = named.into_iter().filter(|grant| is_current(grant, now_s));
+    let current: Vec<Grant> = current.cloned().collect();
+    if current.is_empty() {
+        return Err(Code::GrantExpired);
+    }
+    Ok(current)
+}
+
+/// Whether a grant is within its time.
+fn is_current(grant: &Grant, now_s: u64) -> bool {
+    (grant.not_before_s..=grant.not_after_s).contains(&now_s)
 }
 
 /// What a grant has to fulfil for one loaded key.
@@ -44,8 +53,26 @@ pub(crate) struct KeyTerms<'a> {
     pub(crate) grant_epoch: u64,
 }
 
+/// The first of the grants that fits the key, or why the last does not. A grant of another partition or of a withdrawn
+/// epoch does not stand in the way of a good one.
+pub(crate) fn fitting<'g>(
+    grants: &'g [Grant],
+    operation: &Operation,
+    terms: &KeyTerms<'_>,
+    now_s: u64,
+) -> Result<&'g Grant, Code> {
+    let mut refusal = Code::NotPermitted;
+    for grant in grants {
+        match fits(grant, operation, terms, now_s) {
+            Ok(()) => return Ok(grant),
+            Err(code) => refusal = code,
+        }
+    }
+    Err(refusal)
+}
+
 /// Whether a grant and an operation fit the key.
-pub(crate) fn fits(
+fn fits(
     grant: &Grant,
     operation: &Operation,
     terms: &KeyTerms<'_>,
@@ -64,8 +91,8 @@ pub(crate) fn fits(
     if !terms.has_revocation && lifetime_s > limits::GRANT_WITHOUT_R_MAX_S {
         return Err(Code::NotPermitted);
     }
-    // REQ-9
-    if grant.epoch < terms.grant_epoch {
+    // REQ-9; the time once more, since the operation may have waited.
+    if grant.epoch < terms.grant_epoch || !is_current(grant, now_s) {
         return Err(Code::GrantExpired);
     }
     // REQ-10

@@ -200,7 +200,9 @@ impl Core {
         out: &mut Vec<Output>,
     ) -> Result<Option<Vec<u8>>, Code> {
         self.membership.member()?;
-        let task = ChallengeTask::parse(body, |layer| self.identity.tee_key(&layer.recipient))?;
+        let now_s = self.clock.attested_ms / 1000;
+        let task =
+            ChallengeTask::parse(body, |layer| self.identity.tee_key(&layer.recipient, now_s))?;
         out.push(Output::Work(Job(Task::Challenge(to, Box::new(task)))));
         Ok(None)
     }
@@ -216,7 +218,7 @@ impl Core {
         let received = Received::parse(body, &member.group.id, now_s)?;
         let tee = self
             .identity
-            .tee_key(&received.header.tee_key)
+            .tee_key(&received.header.tee_key, now_s)
             .ok_or(Code::UnknownRecipient)?;
         let own = self.own.pair().ok_or(Code::Busy)?;
         let task = ImportTask {
@@ -319,10 +321,13 @@ impl Core {
 
     /// The Binding follows keys and group.
     fn rebind(&mut self, out: &mut Vec<Output>) {
+        let now_s = self.clock.attested_ms / 1000;
         if let Some(group) = self.membership.group() {
-            self.own.rebind(cbor::encode(
-                &self.identity.binding(group.id, group.body.escrow),
-            ));
+            self.own.rebind(cbor::encode(&self.identity.binding(
+                group.id,
+                group.body.escrow,
+                now_s,
+            )));
         }
         self.renew_evidence(out);
     }

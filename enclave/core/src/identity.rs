@@ -14,6 +14,8 @@ use cofferdam_wire::kind::EscrowMode;
 use cofferdam_wire::limits;
 use std::sync::Arc;
 
+/// How long a TEE key outlives its offer, for imports on their way.
+const DAY_S: u64 = 24 * 3600;
 /// Epoch of a group before its first command.
 const FIRST_EPOCH: u64 = 0;
 
@@ -23,8 +25,10 @@ pub(crate) struct Identity {
     pub(crate) instance: Arc<InstanceKey>,
     /// Receives shares and status answers.
     pub(crate) setup: xwing::PrivateKey,
-    /// Receive imports.
-    pub(crate) tee: Vec<Arc<Tee>>,
+    /// Receive imports: those that are offered, and those that are erased within a day.
+    tee: Vec<Arc<Tee>>,
+    /// How many of them the Binding offers.
+    offered: usize,
     /// Receives session openings; the one before is still accepted for a day.
     session: Vec<Arc<Session>>,
     /// Image of this instance.
@@ -56,15 +60,9 @@ pub(crate) struct Session {
 impl Identity {
     /// Draws every key; about a second of work, most of it RSA-4096.
     pub(crate) fn generate(measurement: Measurement, now_s: u64) -> Result<Self, Failed> {
-        let recipients = [
-            Recipient::XWing(xwing::PrivateKey::generate()?),
-            Recipient::Rsa(crate::crypto::oaep::UnwrapKey::generate()?),
-        ];
-        let tee = recipients
-            .into_iter()
-            .map(|recipient| Arc::new(Tee::new(recipient, now_s)))
-            .collect();
+        let tee = Tee::generate(now_s)?;
         Ok(Self {
+            offered: tee.len(),
             instance: Arc::new(InstanceKey::generate()?),
             setup: xwing::PrivateKey::generate()?,
             tee,
@@ -73,20 +71,31 @@ impl Identity {
         })
     }
 
-    /// A day has passed: a new session and ticket key, the one before stays for what was opened to it. True if the
-    /// Binding changed.
+    /// Draws the keys whose time has come and erases those whose time is over. True if the Binding changed.
+    ///
+    /// Session and ticket keys are new every day, and the ones before stay a day for what was opened to them. TEE keys are
+    /// new a day before the old ones end; erased a day after their end, they leave recorded imports to nobody (P5).
     pub(crate) fn rotate(&mut self, now_s: u64) -> Result<bool, Failed> {
-        if now_s < self.session[0].offer.not_after_s {
-            return Ok(false);
+        let has_new_session = now_s >= self.session[0].offer.not_after_s;
+        if has_new_session {
+            self.session.insert(0, Arc::new(Session::generate(now_s)?));
+            self.session.truncate(2);
         }
-        self.session.insert(0, Arc::new(Session::generate(now_s)?));
-        self.session.truncate(2);
-        Ok(true)
+        let last_end_s = self.tee.iter().map(|tee| tee.offer.not_after_s).max();
+        let has_new_tee = last_end_s.is_none_or(|end_s| now_s + DAY_S >= end_s);
+        if has_new_tee {
+            self.tee.extend(Tee::generate(now_s)?);
+        }
+        self.tee.retain(|tee| tee.is_held(now_s));
+        let offered = self.tee.iter().filter(|tee| tee.is_offered(now_s)).count();
+        let has_fewer = std::mem::replace(&mut self.offered, offered) != offered;
+        Ok(has_new_session || has_new_tee || has_fewer)
     }
 
     /// The TEE key that a header names, while it is held.
-    pub(crate) fn tee_key(&self, id: &RecipientId) -> Option<Arc<Tee>> {
-        self.tee.iter().find(|tee| tee.id == *id).cloned()
+    pub(crate) fn tee_key(&self, id: &RecipientId, now_s: u64) -> Option<Arc<Tee>> {
+        let held = |tee: &&Arc<Tee>| tee.id == *id && tee.is_held(now_s);
+        self.tee.iter().find(held).cloned()
     }
 
     /// The session key that an opening names, while it is held.
@@ -103,7 +112,8 @@ impl Identity {
     }
 
     /// What Evidence of this instance vouches for.
-    pub(crate) fn binding(&self, group: GroupId, escrow: EscrowMode) -> Binding {
+    pub(crate) fn binding(&self, group: GroupId, escrow: EscrowMode, now_s: u64) -> Binding {
+        let offered = self.tee.iter().filter(|tee| tee.is_offered(now_s));
         Binding {
             version: 1,
             group,
@@ -115,13 +125,31 @@ impl Identity {
             instance: self.instance.public(),
             setup: self.setup.public().to_vec(),
             session: self.session[0].offer.clone(),
-            tee: self.tee.iter().map(|tee| tee.offer.clone()).collect(),
+            tee: offered.map(|tee| tee.offer.clone()).collect(),
             bounds: PolicyBounds::IMAGE,
         }
     }
 }
 
 impl Tee {
+    /// One for each suite.
+    fn generate(now_s: u64) -> Result<Vec<Arc<Self>>, Failed> {
+        let recipients = [
+            Recipient::XWing(xwing::PrivateKey::generate()?),
+            Recipient::Rsa(crate::crypto::oaep::UnwrapKey::generate()?),
+        ];
+        let keys = recipients.map(|recipient| Arc::new(Self::new(recipient, now_s)));
+        Ok(keys.into())
+    }
+
+    fn is_offered(&self, now_s: u64) -> bool {
+        now_s < self.offer.not_after_s
+    }
+
+    fn is_held(&self, now_s: u64) -> bool {
+        now_s < self.offer.not_after_s + DAY_S
+    }
+
     fn new(recipient: Recipient, now_s: u64) -> Self {
         let offer = TeeKey {
             suite: recipient.suite(),

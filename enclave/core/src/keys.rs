@@ -5,11 +5,12 @@
 use crate::crypto::keys::CustomerKey;
 use crate::envelope::Envelope;
 use crate::lease::Turn;
+use crate::operate::data_len;
 use crate::record::LoadedRecord;
 use cofferdam_wire::id::KeyId;
 use cofferdam_wire::operation::Operation;
 use cofferdam_wire::session::Grant;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Keys known at once, over all partitions.
@@ -18,6 +19,8 @@ const KEYS: usize = 65_536;
 const WAITING_PER_KEY: usize = 256;
 /// Operations that may wait in all.
 const WAITING: usize = 8_192;
+/// Bytes that waiting operations may hold in all.
+const WAITING_BYTES: usize = 16 * 1024 * 1024;
 
 /// An authorised operation that waits for a record or for a lease.
 pub(crate) struct Waiting {
@@ -25,14 +28,21 @@ pub(crate) struct Waiting {
     pub(crate) envelope: Envelope,
     /// What to do.
     pub(crate) operation: Operation,
-    /// The grant that names key and action.
-    pub(crate) grant: Grant,
+    /// The grants that name key and action.
+    pub(crate) grants: Vec<Grant>,
     /// Attested Unix milliseconds.
     pub(crate) deadline_ms: u64,
     /// The same, on the monotonic clock: when to look again.
     pub(crate) wake_ms: u64,
     /// Its place among those that waited for the lease.
     pub(crate) turn: Turn,
+}
+
+impl Waiting {
+    /// About what it holds in memory.
+    fn size(&self) -> usize {
+        data_len(&self.operation) + 1_024 * (1 + self.grants.len())
+    }
 }
 
 /// One key.
@@ -59,6 +69,10 @@ pub(crate) struct Keys {
     entries: HashMap<KeyId, Entry>,
     waiting: HashMap<KeyId, Vec<Waiting>>,
     waiting_count: usize,
+    /// Bytes that the waiting operations hold.
+    waiting_bytes: usize,
+    /// Hard ends of loaded keys, Unix seconds.
+    hard_ends: BTreeSet<(u64, KeyId)>,
     /// No waiting operation is late before this, monotonic milliseconds.
     next_late_ms: Option<u64>,
     loads: u64,
@@ -90,6 +104,9 @@ impl Keys {
     /// The record came and was checked.
     pub(crate) fn load(&mut self, key: KeyId, record: LoadedRecord) {
         self.loads += 1;
+        if let Some(end_s) = record.control.hard_end_s {
+            self.hard_ends.insert((end_s, key));
+        }
         let loaded = LoadedKey {
             record,
             open: None,
@@ -110,10 +127,24 @@ impl Keys {
         }
     }
 
+    /// Keys whose hard end is over; each comes once a load.
+    pub(crate) fn take_ended(&mut self, now_s: u64) -> Vec<KeyId> {
+        let over = self.hard_ends.range(..=(now_s, KeyId([0xff; 32])));
+        let over: Vec<_> = over.copied().collect();
+        for ended in &over {
+            self.hard_ends.remove(ended);
+        }
+        over.into_iter().map(|(_, key)| key).collect()
+    }
+
     /// Lets an operation wait; gives it back if there is no room.
     pub(crate) fn wait(&mut self, key: KeyId, waiting: Waiting) -> Result<(), Box<Waiting>> {
         let queue = self.waiting.entry(key).or_default();
-        if queue.len() >= WAITING_PER_KEY || self.waiting_count >= WAITING {
+        let size = waiting.size();
+        if queue.len() >= WAITING_PER_KEY
+            || self.waiting_count >= WAITING
+            || self.waiting_bytes + size > WAITING_BYTES
+        {
             return Err(Box::new(waiting));
         }
         self.next_late_ms = Some(
@@ -122,6 +153,7 @@ impl Keys {
         );
         queue.push(waiting);
         self.waiting_count += 1;
+        self.waiting_bytes += size;
         Ok(())
     }
 
@@ -134,6 +166,7 @@ impl Keys {
     pub(crate) fn take_waiting(&mut self, key: &KeyId) -> Vec<Waiting> {
         let queue = self.waiting.remove(key).unwrap_or_default();
         self.waiting_count -= queue.len();
+        self.waiting_bytes -= queue.iter().map(Waiting::size).sum::<usize>();
         queue
     }
 
@@ -155,6 +188,10 @@ impl Keys {
         }
         self.waiting.retain(|_, queue| !queue.is_empty());
         self.waiting_count -= late.len();
+        self.waiting_bytes -= late
+            .iter()
+            .map(|(_, waiting)| waiting.size())
+            .sum::<usize>();
         self.next_late_ms = self
             .waiting
             .values()

@@ -12,14 +12,27 @@ use cofferdam_wire::{Code, limits};
 use std::sync::Arc;
 use zeroize::Zeroize;
 
-/// The key that an operation may use. Only [`crate::serve`] makes one, after grant, policy and lease were checked.
-pub(crate) struct Usable {
-    /// Its id.
-    pub(crate) id: KeyId,
+/// What allowed an operation, to be looked at again when its result leaves.
+#[derive(Clone, Copy)]
+pub(crate) struct Claim {
+    /// The key.
+    pub(crate) key: KeyId,
     /// Which load of it; a result of an earlier load does not leave.
     pub(crate) load: u64,
     /// Which operations of a key in per-operation mode this one belongs to.
     pub(crate) turn: Turn,
+    /// Attested Unix milliseconds.
+    pub(crate) deadline_ms: u64,
+    /// End of the grant, Unix seconds.
+    pub(crate) grant_end_s: u64,
+    /// Epoch of the grant.
+    pub(crate) grant_epoch: u64,
+}
+
+/// The key that an operation may use. Only [`crate::serve`] makes one, after grant, policy and lease were checked.
+pub(crate) struct Usable {
+    /// What allows it.
+    pub(crate) claim: Claim,
     /// The key.
     pub(crate) key: Arc<CustomerKey>,
 }
@@ -40,8 +53,8 @@ pub(crate) struct OperateTask {
 pub(crate) struct Operated {
     /// Where it goes.
     pub(crate) envelope: Envelope,
-    /// Key, load and turn; `None` for keyless operations.
-    pub(crate) key: Option<(KeyId, u64, Turn)>,
+    /// What allowed it; `None` for keyless operations.
+    pub(crate) claim: Option<Claim>,
     /// Sealed answer.
     pub(crate) answer: Result<Vec<u8>, Code>,
 }
@@ -65,7 +78,7 @@ impl OperateTask {
         let answer = envelope.close(outcome.map_or_else(Answer::Refused, Answer::Done), &nonce);
         Operated {
             envelope,
-            key: usable.map(|usable| (usable.id, usable.load, usable.turn)),
+            claim: usable.map(|usable| usable.claim),
             answer,
         }
     }
@@ -169,20 +182,27 @@ fn code(error: OperationError) -> Code {
     }
 }
 
+/// Bytes of data that an operation carries.
+pub(crate) fn data_len(operation: &Operation) -> usize {
+    match operation {
+        Operation::Sign { input, .. } | Operation::Verify { input, .. } => match input {
+            Input::Message(bytes) | Input::Digest(bytes) => bytes.len(),
+        },
+        Operation::Encrypt { data, .. }
+        | Operation::Decrypt { data, .. }
+        | Operation::Mac { data, .. }
+        | Operation::VerifyMac { data, .. }
+        | Operation::Hash { data, .. } => data.len(),
+        _ => 0,
+    }
+}
+
 /// Whether the data of an operation is within what one operation may carry.
 pub(crate) fn is_within_limits(operation: &Operation) -> bool {
-    let (data, aad) = match operation {
-        Operation::Sign { input, .. } | Operation::Verify { input, .. } => match input {
-            Input::Message(bytes) | Input::Digest(bytes) => (bytes.len(), 0),
-        },
-        Operation::Encrypt { aad, data, .. } | Operation::Decrypt { aad, data, .. } => {
-            (data.len(), aad.len())
-        }
-        Operation::Mac { data, .. }
-        | Operation::VerifyMac { data, .. }
-        | Operation::Hash { data, .. } => (data.len(), 0),
-        _ => (0, 0),
+    let aad = match operation {
+        Operation::Encrypt { aad, .. } | Operation::Decrypt { aad, .. } => aad.len(),
+        _ => 0,
     };
     // A ciphertext is longer than its plaintext by nonce and tag.
-    data <= limits::OPERATION_DATA + 64 && aad <= limits::ADDITIONAL_DATA
+    data_len(operation) <= limits::OPERATION_DATA + 64 && aad <= limits::ADDITIONAL_DATA
 }

@@ -10,7 +10,7 @@ use crate::envelope::{Envelope, ReplyTo};
 use crate::io::Output;
 use crate::keys::{Entry, Waiting};
 use crate::lease::Turn;
-use crate::operate::{OperateTask, Operated, Usable, is_within_limits};
+use crate::operate::{Claim, OperateTask, Operated, Usable, is_within_limits};
 use crate::session::verify_grant;
 use crate::told::{ask, note};
 use crate::work::{Job, Task};
@@ -46,10 +46,10 @@ impl Core {
         let request = cbor::decode::<Request>(opened.expose(), limits::SEALED_REQUEST);
         let result = request.map_err(Code::from).and_then(|request| {
             self.admit(&request, &ticket.grants)
-                .map(|grant| (request, grant))
+                .map(|grants| (request, grants))
         });
         match result {
-            Ok((request, grant)) => self.perform(envelope, request, grant, out),
+            Ok((request, grants)) => self.perform(envelope, request, grants, out),
             Err(code) => self.refuse(&envelope, code, out),
         }
         Ok(None)
@@ -68,13 +68,13 @@ impl Core {
         let grant = self.tickets.provider_grant(&grant.0, |signed| {
             verify_grant(signed, &group, &Audience::Provider, now_s)
         })?;
-        let grant = self.admit(&request, std::slice::from_ref(&grant))?;
-        self.perform(Envelope::plain(to), request, grant, out);
+        let grants = self.admit(&request, std::slice::from_ref(&grant))?;
+        self.perform(Envelope::plain(to), request, grants, out);
         Ok(None)
     }
 
     /// Deadline, size and grant.
-    fn admit(&self, request: &Request, grants: &[Grant]) -> Result<Grant, Code> {
+    fn admit(&self, request: &Request, grants: &[Grant]) -> Result<Vec<Grant>, Code> {
         let now_ms = self.clock.attested_ms;
         // REQ-3
         if now_ms > request.deadline_ms || request.deadline_ms - now_ms > limits::DEADLINE_MAX_MS {
@@ -83,14 +83,14 @@ impl Core {
         if !is_within_limits(&request.operation) {
             return Err(Code::TooLarge);
         }
-        authorise::granted(grants, &request.operation, now_ms / 1000).cloned()
+        authorise::granted(grants, &request.operation, now_ms / 1000)
     }
 
     fn perform(
         &mut self,
         envelope: Envelope,
         request: Request,
-        grant: Grant,
+        grants: Vec<Grant>,
         out: &mut Vec<Output>,
     ) {
         let Some(key) = request.operation.key() else {
@@ -100,7 +100,7 @@ impl Core {
         let waiting = Waiting {
             envelope,
             operation: request.operation,
-            grant,
+            grants,
             deadline_ms: request.deadline_ms,
             wake_ms: self.clock.monotonic_ms + left_ms,
             turn: Turn::NONE,
@@ -110,6 +110,10 @@ impl Core {
 
     /// Takes an operation as far as it can go now.
     pub(crate) fn proceed(&mut self, key: KeyId, mut waiting: Waiting, out: &mut Vec<Output>) {
+        // REQ-3 again: whoever withholds a record or an answer cannot stretch a deadline.
+        if self.clock.attested_ms > waiting.deadline_ms {
+            return self.refuse(&waiting.envelope, Code::RequestExpired, out);
+        }
         match self.keys.entry(&key) {
             None => {
                 if !self.keys.fetching(key) {
@@ -157,9 +161,12 @@ impl Core {
             has_revocation: control.revocation.is_some(),
             grant_epoch,
         };
-        authorise::fits(&waiting.grant, &waiting.operation, &terms, now_s)
+        let grant = authorise::fitting(&waiting.grants, &waiting.operation, &terms, now_s)
             .map_err(Ready::Refused)?;
+        // REQ-12: which grants a service still accepts is known only when it was heard in this load.
+        let is_heard = control.revocation.is_none() || state != LeaseState::Unverified;
         match waiting.operation {
+            Operation::Describe { .. } | Operation::Destroy { .. } if !is_heard => return Ok(None),
             Operation::Describe { .. } => {
                 let description = Description {
                     policy: control.policy.clone(),
@@ -183,13 +190,16 @@ impl Core {
         if state == LeaseState::Revoked {
             return Err(Ready::Refused(Code::Revoked));
         }
-        let (load, turn) = (loaded.load, waiting.turn);
-        let open = loaded.open.clone().map(|open| Usable {
-            id: key,
-            load,
+        let turn = waiting.turn;
+        let claim = Claim {
+            key,
+            load: loaded.load,
             turn,
-            key: open,
-        });
+            deadline_ms: waiting.deadline_ms,
+            grant_end_s: grant.not_after_s,
+            grant_epoch: grant.epoch,
+        };
+        let open = loaded.open.clone().map(|key| Usable { claim, key });
         let has_revocation = control.revocation.is_some();
         Ok(open.filter(|_| !has_revocation || self.checks.permits(key, turn, self.clock)))
     }
@@ -232,10 +242,10 @@ impl Core {
     pub(crate) fn operated(&mut self, operated: Operated, out: &mut Vec<Output>) {
         let Operated {
             envelope,
-            key,
+            claim,
             answer,
         } = operated;
-        match key.map_or(Ok(()), |(key, load, turn)| self.may_leave(key, load, turn)) {
+        match claim.map_or(Ok(()), |claim| self.may_leave(&claim)) {
             Ok(()) => {
                 self.released += 1;
                 reply(envelope.to, answer, out);
@@ -244,37 +254,43 @@ impl Core {
         }
     }
 
-    /// REQ-11: the lease still runs, and it is the same load of the key. At most 64 results leave on one reading of the
-    /// attested clock, whatever the monotonic one says (T-15).
-    fn may_leave(&mut self, key: KeyId, load: u64, turn: Turn) -> Result<(), Code> {
+    /// REQ-11: what allowed the operation still does, and it is the same load of the key. At most 64 results leave on one
+    /// reading of the attested clock, whatever the monotonic one says (T-15).
+    fn may_leave(&mut self, claim: &Claim) -> Result<(), Code> {
+        let key = claim.key;
         let state = self.state(key);
-        let now_s = self.clock.attested_ms / 1000;
+        let (now_ms, grant_epoch) = (self.clock.attested_ms, self.checks.grant_epoch(key));
         let Some(loaded) = self.keys.loaded(&key) else {
             return Err(Code::NotFound);
         };
-        if loaded.load != load {
+        if loaded.load != claim.load {
             return Err(Code::LeaseUnavailable);
         }
         if self.released >= limits::OPERATIONS_PER_READING {
             return Err(Code::Busy);
         }
-        if loaded
-            .record
-            .control
+        if now_ms > claim.deadline_ms {
+            return Err(Code::RequestExpired);
+        }
+        if now_ms / 1000 > claim.grant_end_s || claim.grant_epoch < grant_epoch {
+            return Err(Code::GrantExpired);
+        }
+        let control = &loaded.record.control;
+        if control
             .hard_end_s
-            .is_some_and(|end_s| now_s >= end_s)
+            .is_some_and(|end_s| now_ms / 1000 >= end_s)
         {
             return Err(Code::Revoked);
         }
-        let has_revocation = loaded.record.control.revocation.is_some();
+        let permits =
+            control.revocation.is_none() || self.checks.permits(key, claim.turn, self.clock);
         match state {
-            LeaseState::Active if !has_revocation || self.checks.permits(key, turn, self.clock) => {
-                Ok(())
-            }
-            LeaseState::Active => Err(Code::LeaseUnavailable),
+            LeaseState::Active if permits => Ok(()),
             LeaseState::Suspended => Err(Code::Suspended),
             LeaseState::Revoked => Err(Code::Revoked),
-            LeaseState::Unverified | LeaseState::Expired => Err(Code::LeaseUnavailable),
+            LeaseState::Active | LeaseState::Unverified | LeaseState::Expired => {
+                Err(Code::LeaseUnavailable)
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use cofferdam_wire::frame::Frame;
 use cofferdam_wire::id::KeyId;
 use cofferdam_wire::import::Material;
 use cofferdam_wire::link::{Message, Note, Reply};
-use cofferdam_wire::operation::LeaseState;
+use cofferdam_wire::operation::{LeaseState, Operation};
 use cofferdam_wire::{Code, cbor, limits};
 use std::sync::Arc;
 
@@ -29,6 +29,11 @@ impl Core {
             Err(_) => Err(Code::Malformed),
         };
         if let Some(key) = self.fetching.remove(&frame.id) {
+            // The parent's word goes to the app under the enclave's seal: it says "none" or nothing.
+            let told = told.map_err(|code| match code {
+                Code::NotFound => Code::NotFound,
+                _ => Code::Unreachable,
+            });
             return self.fetched(key, told, out);
         }
         let events = {
@@ -125,12 +130,12 @@ impl Core {
                 Event::Closed { key, state } => {
                     self.keys.close(&key);
                     if state == LeaseState::Suspended {
-                        self.refuse_waiting(key, Code::Suspended, out);
+                        self.settle_waiting(key, Code::Suspended, out);
                     }
                 }
                 Event::Revoked { key } => {
                     self.keys.close(&key);
-                    self.refuse_waiting(key, Code::Revoked, out);
+                    self.settle_waiting(key, Code::Revoked, out);
                     note(&Note::Revoked(key), out);
                 }
             }
@@ -140,6 +145,18 @@ impl Core {
     pub(crate) fn refuse_waiting(&mut self, key: KeyId, code: Code, out: &mut Vec<Output>) {
         let waiting = self.keys.take_waiting(&key);
         self.refuse_all(waiting, code, out);
+    }
+
+    /// The services were heard: what needed only that goes on, the rest is refused.
+    fn settle_waiting(&mut self, key: KeyId, code: Code, out: &mut Vec<Output>) {
+        for waiting in self.keys.take_waiting(&key) {
+            match waiting.operation {
+                Operation::Describe { .. } | Operation::Destroy { .. } => {
+                    self.proceed(key, waiting, out);
+                }
+                _ => self.refuse(&waiting.envelope, code, out),
+            }
+        }
     }
 
     fn refuse_all(&mut self, waiting: Vec<Waiting>, code: Code, out: &mut Vec<Output>) {
@@ -171,6 +188,10 @@ impl Core {
     pub(crate) fn expire(&mut self, out: &mut Vec<Output>) {
         let events = self.checks.expire(self.clock);
         self.happened(events, out);
+        for key in self.keys.take_ended(self.clock.attested_ms / 1000) {
+            self.keys.close(&key);
+            self.checks.forget(key);
+        }
         for (key, waiting) in self
             .keys
             .take_late(self.clock.attested_ms, self.clock.monotonic_ms)

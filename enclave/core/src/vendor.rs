@@ -31,7 +31,9 @@ impl Anchors {
         }
         let statement: VendorStatement = cbor::decode(&signed.payload, limits::VENDOR_STATEMENT)?;
         let lifetime_s = statement.not_after_s.saturating_sub(statement.issued_s);
+        let age_s = now_s.saturating_sub(statement.issued_s);
         let is_current = statement.version == 1
+            && age_s <= limits::VENDOR_STATEMENT_MAX_AGE_S
             && statement.issued_s <= now_s.saturating_add(limits::CREATED_SKEW_S)
             && now_s <= statement.not_after_s
             && lifetime_s <= limits::VENDOR_STATEMENT_LIFETIME_S;

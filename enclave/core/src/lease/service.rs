@@ -6,6 +6,10 @@ use cofferdam_wire::id::Nonce;
 use cofferdam_wire::import::LeaseTerms;
 use cofferdam_wire::status::{Status, StatusPush};
 
+/// Highest sequence and grant epoch that are taken over: a service that changes a key a thousand times a second gets
+/// there in nine thousand years.
+const COUNT_MAX: u64 = 1 << 48;
+
 /// The last word of a service that still counts.
 #[derive(Debug, Clone, Copy)]
 enum Standing {
@@ -127,9 +131,9 @@ impl ServiceLease {
     }
 
     fn note(&mut self, sequence: u64, grant_epoch: u64) {
-        // LEA-4, LEA-14: neither falls.
-        self.sequence = self.sequence.max(sequence);
-        self.grant_epoch = self.grant_epoch.max(grant_epoch);
+        // LEA-4, LEA-14: neither falls. Nor can a stolen status key drive them to where the service cannot count on.
+        self.sequence = self.sequence.max(sequence.min(COUNT_MAX));
+        self.grant_epoch = self.grant_epoch.max(grant_epoch.min(COUNT_MAX));
     }
 
     fn become_standing(&mut self, next: Standing) {
