@@ -149,12 +149,12 @@ fn imp_10_a_tee_key_is_offered_for_30_days_and_erased_a_day_later() {
     let mut world = World::with_group();
     let customer = Customer::new();
     let first = world.binding();
-    let mut import_to_first = |world: &mut World| {
+    let import_to_first = |world: &mut World| {
         let mut draft = customer.draft(world, KeyKind::EcP256, UsageClass::Sign, &p256_material());
         draft.seal_to(&first, Suite::XWing);
         customer.import(world, &draft).map(|_| ())
     };
-    let mut days = |world: &mut World, days: i64| {
+    let days = |world: &mut World, days: i64| {
         world.clock.jump_ms(days * DAY_MS);
         world.pass_ms(2_000);
         world.binding()
