@@ -1,4 +1,4 @@
-//! An import: header, payload, statement, and what the enclave answers. Formulas: `docs/protocol/import.md`.
+//! An import: header, payload, statement, and what the enclave answers. Formulas: `docs/protocol/wrapping.md`.
 
 use crate::cbor::Item;
 use crate::context;

@@ -192,7 +192,7 @@ closed_enum! {
 }
 
 impl UsageClass {
-    /// May a key of this class do `action` with `algorithm`? The matrix of docs/protocol/operations.md.
+    /// May a key of this class do `action` with `algorithm`? The matrix of docs/protocol/messages.md.
     pub fn allows(self, action: Action, kind: KeyKind, algorithm: Algorithm) -> bool {
         let action_fits = match self {
             UsageClass::Sign => matches!(action, Action::Sign | Action::Verify),

@@ -117,7 +117,7 @@ pub const PENDING_S: u64 = 48 * 3600;
 pub const EVIDENCE_MAX_AGE_S: u64 = 3600;
 /// Longest validity of a vendor statement, seconds.
 pub const VENDOR_STATEMENT_LIFETIME_S: u64 = 90 * 24 * 3600;
-/// Oldest vendor statement an SDK accepts by default, seconds.
+/// Oldest vendor statement that an enclave accepts, and an SDK by default, seconds.
 pub const VENDOR_STATEMENT_MAX_AGE_S: u64 = 7 * 24 * 3600;
 /// How long a TEE key is offered, seconds; erased one day later.
 pub const TEE_KEY_OFFERED_S: u64 = 30 * 24 * 3600;

@@ -12,7 +12,7 @@ Examples:
   coffer init --dir ~/.coffer --url https://parent.example --trust trust.toml
   coffer trust verify
   coffer key import --in payments.pem --kind rsa-3072 --use sign --partition payments \\
-      --revocation https://status.example:8443 --interval 300
+      --revocation https://status.example --interval 300
   coffer key list
   coffer sign --key 1f3a --alg rsa-pss-sha256 --in invoice.pdf --out invoice.sig
   coffer grant create --keys 1f3a --ops sign,verify --app app-public.pem \\
@@ -131,7 +131,7 @@ pub(super) enum KeyCommand {
 const IMPORT_EXAMPLES: &str = "\
 Examples:
   coffer key import --in payments.pem --kind ec-p256 --use sign --partition payments \\
-      --revocation https://status.example:8443 --interval 60
+      --revocation https://status.example --interval 60
   coffer key import --in data.key --kind aes-256 --use encrypt --partition archive \\
       --no-revocation --hard-end 2030-01-31T00:00:00Z
 

@@ -21,7 +21,7 @@ const TAIL: &str = "\
 # A revocation service of yours, as often as you have one:
 #
 # [[revocation]]
-# url = \"https://status.example:8443\"
+# url = \"https://status.example\"
 # status_root = \"a3...\"                  # the service's root, COSE_Key in hexadecimal
 # ca = \"status-ca.pem\"                   # if its certificate is not under a public root
 # registrar_token_file = \"registrar.token\"
