@@ -214,10 +214,14 @@ async fn destroy(context: &Context, key: &KeyId, yes: bool) -> Result<Shown, Fai
     if imported.is_some() {
         context.store()?.note_destroyed(&id)?;
     }
+    let is_elsewhere = imported.is_none();
     let note = match (is_final, revoked.is_empty()) {
+        (false, true) if is_elsewhere => {
+            "erased at the provider, NOT revoked: this machine did not import the key and knows no service of it; revoke it on the machine that did, or by its handle"
+        }
         (true, _) => "the key is gone for ever",
         (false, false) => {
-            "revoked for ever; the enclave erased it and has not yet seen the signed revocation, which it will before any use"
+            "revoked for ever and erased at the provider; an old copy of the record opens no more, since the service has destroyed what opens it"
         }
         (false, true) => {
             "erased; without a revocation service an old disk of the provider can bring it back until its hard end"
@@ -256,10 +260,14 @@ async fn revoke_everywhere(
     Ok(revoked)
 }
 
-/// Asks a person; a script has decided already.
+/// Asks a person; a script says `--yes`.
 fn confirm(id: &Id, yes: bool) -> Result<(), Failure> {
-    if yes || !std::io::stdin().is_terminal() {
+    if yes {
         return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        let sentence = "this is for ever, and there is nobody to ask; give --yes";
+        return Err(Failure::new("not-confirmed", sentence));
     }
     eprint!("The key {id} will be revoked and erased for ever. Type \"destroy\" to go on: ");
     let _ = std::io::stderr().flush();

@@ -198,10 +198,41 @@ fn check_size(operation: &Operation) -> Result<(), SessionError> {
             limit: limits::ADDITIONAL_DATA,
         });
     }
-    if data > limits::OPERATION_DATA {
+    // A ciphertext is longer than its plaintext by nonce and tag; what was encrypted decrypts again.
+    let around = match operation {
+        Operation::Decrypt { .. } => 64,
+        _ => 0,
+    };
+    if data > limits::OPERATION_DATA + around {
         return Err(SessionError::TooLarge {
             limit: limits::OPERATION_DATA,
         });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_encrypted_at_the_limit_can_be_decrypted() {
+        let (key, algorithm) = (KeyId([1; 32]), Algorithm::Xaes256Gcm);
+        let encrypt = |len| Operation::Encrypt {
+            key,
+            algorithm,
+            aad: Vec::new(),
+            data: vec![0; len],
+        };
+        let decrypt = |len| Operation::Decrypt {
+            key,
+            algorithm,
+            aad: Vec::new(),
+            data: vec![0; len],
+        };
+        assert!(check_size(&encrypt(limits::OPERATION_DATA)).is_ok());
+        assert!(check_size(&encrypt(limits::OPERATION_DATA + 1)).is_err());
+        assert!(check_size(&decrypt(limits::OPERATION_DATA + 40)).is_ok());
+        assert!(check_size(&decrypt(limits::OPERATION_DATA + 65)).is_err());
+    }
 }

@@ -157,7 +157,7 @@ async fn a_key_is_imported_listed_used_and_destroyed() {
         "active"
     );
     assert_eq!(json(directory, "revocation list").await[0]["key"], id);
-    let destroyed = json(directory, &format!("key destroy {id}")).await;
+    let destroyed = json(directory, &format!("key destroy {id} --yes")).await;
     assert_eq!(destroyed["final"], true);
     assert_eq!(
         server.provider.registrations.lock().unwrap()[&handle],
