@@ -6,23 +6,16 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
 mod core;
-mod front;
 mod link;
 mod raw;
 mod setup;
 
-use clap::Parser;
-use std::process::ExitCode;
 use std::time::Duration;
 
 /// How long each row is measured.
 const EACH: Duration = Duration::from_secs(3);
 
-fn main() -> ExitCode {
-    // The simulator starts its processes as roles of the program that runs.
-    if std::env::args().nth(1).as_deref() == Some("role") {
-        return cofferdam_simulator::cli::execute(cofferdam_simulator::cli::Cli::parse());
-    }
+fn main() {
     let one = raw::signatures_per_second(1, EACH);
     let two = raw::signatures_per_second(2, EACH);
     println!(
@@ -47,21 +40,4 @@ fn main() -> ExitCode {
         );
     }
     row("core + link, sealed, 64 in flight", link::sealed(64, EACH));
-    let dir = tempfile::tempdir().unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let front = front::Front::start(dir.path()).await;
-        for in_flight in [1, 16, 64] {
-            row(
-                &format!("app, POSTs over TLS, {in_flight} in flight"),
-                front.posts(in_flight, EACH).await,
-            );
-        }
-        row(
-            "app, stream over TLS, 64 in flight",
-            front.stream(64, EACH).await,
-        );
-        front.stop().await;
-    });
-    ExitCode::SUCCESS
 }
