@@ -20,11 +20,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from customer import SIGN, Session, grant, wrap
 from encoding import Refused, cose_key, decode, ecdsa_verifies, encode, sign1
-from key import wrap
 from proof import Trust, prove_possession, verify_proof, verify_receipt
 from sealing import RSA_OAEP, X_WING
-from session import SIGN, Session, grant
 from vectors import check_vectors
 
 INTERVAL_S = 5
