@@ -23,6 +23,9 @@ pub struct Options {
     /// A built cofferdam-sim. Without it, the one of this tree is built in release.
     #[arg(long)]
     simulator: Option<PathBuf>,
+    /// Builds it without optimising, which is sooner done.
+    #[arg(long)]
+    dev: bool,
 }
 
 /// Starts the simulator, runs the client, stops the simulator.
@@ -112,7 +115,10 @@ impl Simulator {
         let mut command = match &options.simulator {
             Some(program) => Command::new(program),
             None => {
-                let package = ["--release", "--locked", "-p", "cofferdam-simulator"];
+                let mut package = vec!["--locked", "-p", "cofferdam-simulator"];
+                if !options.dev {
+                    package.push("--release");
+                }
                 crate::ci::cargo(root, &[&["build"], &package[..]].concat())?;
                 // Cargo puts the program in its own place, so the child is the simulator.
                 let mut command = Command::new(env!("CARGO"));
