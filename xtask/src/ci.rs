@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::{budget, ids, links, mutants, pages, vectors};
+use crate::{budget, ids, links, mutants, other_language, pages, vectors};
 
 /// Arguments of the lint.
 pub(crate) const LINT: &[&str] = &[
@@ -80,6 +80,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "demo",
         run: |root| cargo(root, DEMO),
+    },
+    Step {
+        name: "other-language",
+        run: |root| other_language::run(root, &other_language::Options::default()),
     },
     Step {
         name: "mutants",

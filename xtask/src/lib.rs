@@ -10,6 +10,7 @@ mod figures;
 mod ids;
 mod links;
 mod mutants;
+mod other_language;
 mod pages;
 mod source;
 mod threats;
@@ -35,10 +36,12 @@ pub enum Command {
     Ids,
     /// Writes the tables of codes, limits and contexts into the pages.
     Pages(pages::Options),
-    /// Regenerates vectors/*.json from the wire crate.
+    /// Regenerates vectors/*.json from the source.
     Vectors(vectors::Options),
     /// Applies the small mutation of each threat to a copy of the source; its test must turn red.
     Mutants(mutants::Options),
+    /// Runs the client of e2e/other-language, in Python, against a simulator.
+    OtherLanguage(other_language::Options),
     /// Code lines by crate.
     Loc,
     /// Sizes of the shipped binaries.
@@ -64,6 +67,7 @@ impl Command {
             Command::Pages(options) => pages::run(&root, &options),
             Command::Vectors(options) => vectors::run(&root, &options),
             Command::Mutants(options) => mutants::run(&root, &options),
+            Command::OtherLanguage(options) => other_language::run(&root, &options),
             Command::Loc => budget::print_lines(&root),
             Command::Figures => figures::print(&root),
         }

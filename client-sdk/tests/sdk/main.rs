@@ -7,6 +7,7 @@
 mod commands;
 mod enclave;
 mod https;
+mod import_vectors;
 mod imports;
 mod nsm;
 mod proofs;

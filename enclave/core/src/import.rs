@@ -21,6 +21,9 @@ use cofferdam_wire::layer::{self, Layer};
 use cofferdam_wire::{Code, cbor, context, limits};
 use std::sync::Arc;
 
+#[cfg(test)]
+mod vectors;
+
 /// What is left of a request after everything that is free was checked.
 pub(crate) struct Received {
     signed: CoseSign1,

@@ -6,6 +6,8 @@
 
 mod admission;
 mod quota;
+#[cfg(test)]
+mod vectors;
 
 use crate::clients::Permit;
 use crate::config::{Admission, Limits};

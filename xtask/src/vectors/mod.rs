@@ -7,6 +7,7 @@ mod defects;
 mod formats;
 mod frames;
 mod hashes;
+mod import;
 mod lists;
 mod messages;
 mod padding;
@@ -31,6 +32,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
         ("lists.json", lists::all()),
         ("frames.json", frames::all()),
         ("padding.json", padding::all()),
+        ("import.json", import::all()?),
     ];
     let mut differ = Vec::new();
     for (name, content) in files {
@@ -48,7 +50,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
         (true, _) => println!("the vectors are up to date"),
         (false, false) => println!("written: {}", differ.join(", ")),
         (false, true) => bail!(
-            "not what the wire crate gives: {} (cargo xtask vectors)",
+            "not what the source gives now: {} (cargo xtask vectors)",
             differ.join(", ")
         ),
     }

@@ -91,6 +91,19 @@ pub(crate) struct InstanceKey {
     public: [u8; 32],
 }
 
+#[cfg(test)]
+impl InstanceKey {
+    /// From a seed, for recorded receipts.
+    pub(crate) fn from_seed(seed: &[u8; 32]) -> Self {
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed).expect("every 32 bytes are a seed");
+        let public = pair.public_key().as_ref().try_into();
+        Self {
+            public: public.expect("an Ed25519 key has 32 bytes"),
+            pair,
+        }
+    }
+}
+
 impl InstanceKey {
     /// Made at boot and never written anywhere.
     pub(crate) fn generate() -> Result<Self, Failed> {
