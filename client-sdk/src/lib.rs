@@ -24,6 +24,7 @@ pub mod keyfile;
 pub mod known;
 pub mod layer;
 pub mod officer;
+pub mod private_file;
 pub mod receipt;
 pub mod revocation;
 pub mod session;

@@ -21,7 +21,6 @@ mod http;
 mod lifecycle;
 mod listener;
 mod parent;
-mod private_file;
 mod run;
 mod telemetry;
 mod tls;

@@ -1,11 +1,11 @@
 //! Where everything lies below the simulator's directory. One table, so that no two parts disagree.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use cofferdam::private_file;
 
 /// Longest path of a Unix socket on Linux.
 const SOCKET_PATH: usize = 107;
@@ -149,23 +149,11 @@ impl Layout {
 
 /// Makes a directory and those above it, for the user only.
 pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+    private_file::create_dir(path)
 }
 
 /// Replaces a file as a whole, mode 0600: a reader sees the old one or the new one.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let written = || -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&beside)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    };
-    written().with_context(|| format!("{} cannot be written", path.display()))
+    private_file::write(path, content)
+        .with_context(|| format!("{} cannot be written", path.display()))
 }
