@@ -5,14 +5,17 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod commands;
+mod customer;
 mod enclave;
 mod https;
 mod imports;
 mod nsm;
+mod operations;
 mod proofs;
 mod receipts;
 mod server;
 mod sessions;
+mod usage;
 mod vectors;
 mod world;
 mod wraps;
