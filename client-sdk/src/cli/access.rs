@@ -281,7 +281,7 @@ mod tests {
 
     /// Here as in the enclave: only the cells of the matrix pass, and what fails says what would do.
     #[test]
-    fn t47_only_the_cells_of_the_matrix_leave_this_machine() {
+    fn only_the_cells_of_the_matrix_leave_this_machine() {
         for kind in KeyKind::ALL {
             for class in UsageClass::ALL {
                 for action in [

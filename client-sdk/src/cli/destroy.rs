@@ -27,7 +27,7 @@ const UNREVOKED: &str = "erased; without a revocation service an old disk of the
                          hard end";
 const ELSEWHERE: &str = "erased at the provider, NOT revoked: this machine did not import the key and knows no service \
                          of it; revoke it on the machine that did, or by its handle";
-const ALREADY: &str = "the key is destroyed already; nothing was done";
+const ALREADY: &str = "destroyed already; nothing was done";
 
 /// What the enclave says to `destroy`.
 enum Erased {
@@ -84,17 +84,19 @@ pub(super) async fn destroy(context: &Context, key: &KeyId, yes: bool) -> Result
     if imported.is_some() {
         context.store()?.note_destroyed(&id)?;
     }
-    Ok(Shown::fields(json!({
+    let done = json!({
         "key": id.to_string(),
         "already": false,
         "final": is_final,
         "revoked_at": revoked,
         "note": note,
-    })))
+    });
+    Ok(Shown::new(done, format!("{id}: {note}")))
 }
 
 fn already(id: &Id) -> Shown {
-    Shown::fields(json!({ "key": id.to_string(), "already": true, "note": ALREADY }))
+    let done = json!({ "key": id.to_string(), "already": true, "note": ALREADY });
+    Shown::new(done, format!("{id}: {ALREADY}"))
 }
 
 async fn revoke_everywhere(

@@ -105,6 +105,71 @@ async fn an_interrupted_import_is_resumed() {
     assert_eq!((sent.len(), &sent[0]), (2, &sent[1]));
 }
 
+/// Whatever the enclave answers to an import, the command ends with that code, and no key is active.
+#[tokio::test]
+async fn an_import_that_is_refused_has_its_code_and_leaves_no_key() {
+    use cofferdam_wire::Code;
+    let server = Server::start().await;
+    let customer = customer(&server).await;
+    let directory = customer.path();
+    let arguments = format!(
+        "key import --in {KEYS}/ed25519.pem --kind ed25519 --use sign --partition p --revocation {}",
+        server.url
+    );
+    for code in [
+        Code::Malformed,
+        Code::TooLarge,
+        Code::UnsupportedSuite,
+        Code::UnknownRecipient,
+        Code::UnwrapFailed,
+        Code::HeaderExpired,
+        Code::WrongGroup,
+        Code::BadSignature,
+        Code::UsageRefused,
+        Code::WeakKey,
+        Code::OutOfRange,
+    ] {
+        server.provider.played.faults.lock().unwrap().refuse_imports = vec![code];
+        let (found, sentence) = failure(directory, &arguments).await;
+        assert_eq!(found, code.slug());
+        let expected = format!("for good: {}", code.sentence());
+        assert!(sentence.contains(&expected), "{sentence}");
+        assert_eq!(
+            json(directory, "key list --local").await,
+            serde_json::json!([])
+        );
+    }
+    let registrations = server.provider.registrations.lock().unwrap();
+    assert!(registrations.values().all(|state| *state == "pending"));
+}
+
+#[tokio::test]
+async fn without_its_revocation_service_a_key_stays_at_home() {
+    let server = Server::start().await;
+    let customer = customer(&server).await;
+    let directory = customer.path();
+    let config = directory.join(".coffer/coffer.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(
+        &config,
+        text.replace(
+            &format!("[[revocation]]\nurl = \"{}\"", server.url),
+            "[[revocation]]\nurl = \"https://127.0.0.1:1\"",
+        ),
+    )
+    .unwrap();
+    let arguments = format!(
+        "key import --in {KEYS}/ed25519.pem --kind ed25519 --use sign --partition p \
+         --revocation https://127.0.0.1:1"
+    );
+    let (code, sentence) = failure(directory, &arguments).await;
+    assert_eq!(code, "unreachable");
+    assert!(sentence.contains("nothing was sent"), "{sentence}");
+    assert!(server.provider.played.imports.lock().unwrap().is_empty());
+    let listed = json(directory, "key list --local").await;
+    assert_eq!(listed, serde_json::json!([]));
+}
+
 #[tokio::test]
 async fn grants_are_made_and_shown() {
     let server = Server::start().await;

@@ -83,6 +83,16 @@ fn mistakes() -> Vec<(String, &'static str)> {
         (import("--suite 3"), "possible values: 1, 2"),
         (import("--hard-end 2030-01-31"), "RFC 3339"),
         (
+            import("--hard-end 2020-01-31T00:00:00Z"),
+            "not in the future",
+        ),
+        (
+            "key import --in f --kind ed25519 --use sign --partition p --no-revocation \
+             --hard-end 2099-01-31T00:00:00Z"
+                .into(),
+            "more than 397 days away",
+        ),
+        (
             format!("{IMPORT} --revocation https://s/"),
             "is given twice",
         ),
@@ -118,6 +128,7 @@ fn mistakes() -> Vec<(String, &'static str)> {
         // grants
         (grant(""), "--expires"),
         (grant("--expires tomorrow"), "RFC 3339"),
+        (grant("--expires 2020-01-31T00:00:00Z"), "not in the future"),
         (
             grant("--expires 2030-01-01T00:00:00Z --provider"),
             "cannot be used with",

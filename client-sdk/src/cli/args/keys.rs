@@ -8,6 +8,7 @@ use cofferdam_wire::limits;
 
 use super::values::{self, KeyName};
 use crate::cli::times::parse_time;
+use crate::session::now_s;
 
 const IMPORT_EXAMPLES: &str = "\
 Examples:
@@ -216,7 +217,24 @@ impl Import {
                 self.grace, self.interval
             ));
         }
+        self.check_hard_end()?;
         self.check_services()
+    }
+
+    fn check_hard_end(&self) -> Result<(), String> {
+        let (Some(end_s), Ok(now_s)) = (self.hard_end, now_s()) else {
+            return Ok(());
+        };
+        if end_s <= now_s {
+            return Err("--hard-end is not in the future".to_owned());
+        }
+        if self.no_revocation && end_s > now_s + limits::HARD_END_MAX_S {
+            return Err(
+                "--hard-end is more than 397 days away, which a key with --no-revocation may not have"
+                    .to_owned(),
+            );
+        }
+        Ok(())
     }
 
     fn check_services(&self) -> Result<(), String> {
@@ -284,6 +302,9 @@ impl GrantCreate {
     pub(super) fn check(&self) -> Result<(), String> {
         if self.not_before.is_some_and(|begin| begin >= self.expires) {
             return Err("--expires is not after --not-before".to_owned());
+        }
+        if now_s().is_ok_and(|now_s| self.not_before.is_none() && self.expires <= now_s) {
+            return Err("--expires is not in the future".to_owned());
         }
         if self.keys.len() > limits::KEYS_PER_GRANT {
             return Err(format!(
