@@ -1,7 +1,5 @@
 //! `coffer` as people and scripts run it: the built binary against the played provider.
 
-use std::path::Path;
-
 use crate::customer::{KEYS, coffer, customer, failure, files_below, import, json, stderr, stdout};
 use crate::server::{ADMIN, REGISTRAR, Server};
 

@@ -38,7 +38,7 @@ fn mistakes() -> Vec<(String, &'static str)> {
             "https://HOST[:PORT]",
         ),
         ("revocation grant-epoch 1f3a".into(), "--set"),
-        ("revocation grant-epoch 1f3a --set -1".into(), "--set"),
+        ("revocation grant-epoch 1f3a --set=-1".into(), "--set"),
         (
             "revocation grant-epoch 1f3a --set 9223372036854775808".into(),
             "--set",
@@ -52,7 +52,6 @@ fn mistakes() -> Vec<(String, &'static str)> {
         (register(&handle, "8d", &hash), "a hash has 64"),
         (register(&handle, &hash, "zz"), "a group id has 64"),
         // import
-        (import("--kind rsa-1024"), "rsa-2048"),
         (
             "key import --in f --kind rsa-1024 --use sign --partition p --revocation https://s"
                 .into(),
@@ -138,7 +137,7 @@ fn mistakes() -> Vec<(String, &'static str)> {
             "not after --not-before",
         ),
         (
-            grant("--expires 2030-01-01T00:00:00Z --epoch -1"),
+            grant("--expires 2030-01-01T00:00:00Z --epoch=-1"),
             "--epoch",
         ),
         (
@@ -221,13 +220,16 @@ async fn every_usage_mistake_is_status_2_with_a_sentence_and_changes_nothing() {
     let customer = customer(&server).await;
     let directory = customer.path();
     let before = files_of(directory);
+    let mut wrong = Vec::new();
     for (arguments, part) in mistakes() {
         let output = coffer(directory, &arguments).await;
         let said = stderr(&output);
-        assert_eq!(output.status.code(), Some(2), "{arguments}: {said}");
-        assert!(said.contains(part), "{arguments}: {said}");
-        assert!(output.stdout.is_empty(), "{arguments}");
+        let is_told = said.contains(part) && output.stdout.is_empty();
+        if output.status.code() != Some(2) || !is_told {
+            wrong.push(format!("{arguments}: {said}"));
+        }
     }
+    assert_eq!(wrong, [""; 0]);
     assert_eq!(files_of(directory), before);
     assert_eq!(*server.provider.played.openings.lock().unwrap(), 0);
     assert!(server.provider.registrations.lock().unwrap().is_empty());

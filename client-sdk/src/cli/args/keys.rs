@@ -35,8 +35,8 @@ Examples:
   coffer key list
   coffer --json key list --local
 
-The column PROVIDER says \"confirmed\" where the provider shows a receipt that the enclave signed and that agrees with
-the import in every field.";
+The column PROVIDER says \"confirmed\" where the provider shows a receipt that the enclave signed
+and that agrees with the import in every field.";
 
 const SHOW_EXAMPLES: &str = "\
 Examples:
@@ -52,8 +52,9 @@ Examples:
   coffer key destroy 1f3a
   coffer --json key destroy 1f3a --yes
 
-It revokes first and erases then, so a command that was cut off can be given again. A key that this machine has
-destroyed already is left alone and told as such, with exit status 0; in JSON, \"already\" is true then.";
+It revokes first and erases then, so a command that was cut off can be given again.
+A key that this machine has destroyed already is left alone and told as such, with exit
+status 0; in JSON, \"already\" is true then.";
 
 const GRANT_CREATE_EXAMPLES: &str = "\
 Examples:

@@ -18,23 +18,28 @@ Examples:
       --grant app.grant --app-key app.pem
   coffer --json sign --key 1f3a --alg ed25519 < message
 
-What is longer than 48 KiB is hashed on this machine and signed as a digest; ed25519 takes messages only.
-JSON: {\"key\", \"algorithm\", \"signature\": base64}, or with --out FILE {\"key\", \"algorithm\", \"out\", \"bytes\"}.";
+What is longer than 48 KiB is hashed on this machine and signed as a digest, except for ed25519.
+
+JSON:           {\"key\", \"algorithm\", \"signature\": base64}
+with --out FILE {\"key\", \"algorithm\", \"out\": file, \"bytes\": how many}";
 
 pub(super) const VERIFY_EXAMPLES: &str = "\
 Examples:
   coffer verify --key 1f3a --alg ecdsa-sha256 --in invoice.pdf --signature invoice.sig
   coffer verify --key 77c0 --alg hmac-sha256 --in message --signature message.mac
 
-Exit status 0 and \"valid\", or 1 and the code \"invalid\". JSON: {\"key\", \"algorithm\", \"valid\": true}.
-Anybody can verify a signature without an enclave: coffer key public, and openssl.";
+Exit status 0 and \"valid\", or 1 and the code \"invalid\".
+Anybody can verify a signature without an enclave: coffer key public, and openssl.
+
+JSON: {\"key\", \"algorithm\", \"valid\": true}";
 
 pub(super) const ENCRYPT_EXAMPLES: &str = "\
 Examples:
   coffer encrypt --key 9b01 --alg xaes-256-gcm --in report --out report.enc
   coffer encrypt --key 9b01 --alg xaes-256-gcm --in report --aad context --out report.enc
 
-JSON: {\"key\", \"algorithm\", \"ciphertext\": base64}, or with --out FILE {\"key\", \"algorithm\", \"out\", \"bytes\"}.";
+JSON:           {\"key\", \"algorithm\", \"ciphertext\": base64}
+with --out FILE {\"key\", \"algorithm\", \"out\": file, \"bytes\": how many}";
 
 pub(super) const DECRYPT_EXAMPLES: &str = "\
 Examples:
@@ -42,13 +47,16 @@ Examples:
   coffer decrypt --key 1f3a --alg rsa-oaep-sha256 --in secret.enc
 
 A new file is readable by you only.
-JSON: {\"key\", \"algorithm\", \"plaintext\": base64}, or with --out FILE {\"key\", \"algorithm\", \"out\", \"bytes\"}.";
+
+JSON:           {\"key\", \"algorithm\", \"plaintext\": base64}
+with --out FILE {\"key\", \"algorithm\", \"out\": file, \"bytes\": how many}";
 
 pub(super) const MAC_EXAMPLES: &str = "\
 Examples:
   coffer mac --key 77c0 --alg hmac-sha256 --in message --out message.mac
 
-JSON: {\"key\", \"algorithm\", \"mac\": base64}, or with --out FILE {\"key\", \"algorithm\", \"out\", \"bytes\"}.";
+JSON:           {\"key\", \"algorithm\", \"mac\": base64}
+with --out FILE {\"key\", \"algorithm\", \"out\": file, \"bytes\": how many}";
 
 pub(super) const HASH_EXAMPLES: &str = "\
 Examples:
@@ -56,15 +64,19 @@ Examples:
   coffer hash --alg sha-512 --in message --out message.sha512
 
 Prints hexadecimal digits; a file gets the bytes themselves.
-JSON: {\"algorithm\", \"hash\": hex}, or with --out FILE {\"algorithm\", \"out\", \"bytes\"}.";
+
+JSON:           {\"algorithm\", \"hash\": hex}
+with --out FILE {\"algorithm\", \"out\": file, \"bytes\": how many}";
 
 pub(super) const RANDOM_EXAMPLES: &str = "\
 Examples:
   coffer random --bytes 32
   coffer random --bytes 32 --out data.key
 
-Prints hexadecimal digits; a file gets the bytes themselves, and a new one is readable by you only.
-JSON: {\"random\": hex}, or with --out FILE {\"out\", \"bytes\"}.";
+Prints hexadecimal digits; a file gets the bytes themselves. A new file is readable by you only.
+
+JSON:           {\"random\": hex}
+with --out FILE {\"out\": file, \"bytes\": how many}";
 
 /// How an ECDSA signature is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

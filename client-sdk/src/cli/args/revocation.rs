@@ -29,7 +29,8 @@ const SUSPEND_EXAMPLES: &str = "\
 Examples:
   coffer revocation suspend 1f3a
 
-The key stops within its interval and grace. Without --service it is suspended at every service of the key.";
+The key stops within its interval and grace.
+Without --service it is suspended at every service of the key.";
 
 const RESUME_EXAMPLES: &str = "\
 Examples:
@@ -39,15 +40,16 @@ const REVOKE_EXAMPLES: &str = "\
 Examples:
   coffer revocation revoke 1f3a
 
-There is no way back: the service destroys the secret that opens the stored key. Revoking again succeeds.";
+There is no way back: the service destroys the secret that opens the stored key.
+Revoking again succeeds.";
 
 const GRANT_EPOCH_EXAMPLES: &str = "\
 Examples:
   coffer revocation grant-epoch 1f3a --set 4
   coffer grant create --epoch 4 ...
 
-All grants of a lower epoch end with it, within the key's interval and grace. An epoch never falls; setting the one that
-is in force changes nothing.";
+All grants of a lower epoch end with it, within the key's interval and grace.
+An epoch never falls; setting the one that is in force changes nothing.";
 
 const LIST_EXAMPLES: &str = "\
 Examples:
