@@ -52,6 +52,7 @@ fn against_the_simulator() {
     customer.hears_nothing_of_its_service(&key);
     customer.revokes(&key);
     customer.destroys();
+    customer.registers_by_hand();
     let kept = customer.imports();
     assert_eq!(simulator.end(Signal::SIGTERM), Some(0));
 
@@ -228,6 +229,42 @@ impl Customer {
         self.until_refused(&self.operation("sign", key, "--out", &[]), "revoked");
         assert_eq!(self.done(&revoke)[0]["state"], "revoked");
         self.refused(&["revocation", "resume", key], "revoked");
+    }
+
+    /// For keys that another program wrapped: a registration of its own, by its handle.
+    fn registers_by_hand(&self) {
+        let (handle, hash) = ("5c".repeat(16), "8d".repeat(32));
+        let release = self.file("release");
+        std::fs::write(&release, [7; 32]).unwrap();
+        let release = release.display().to_string();
+        let register = |hash: &str| {
+            let arguments = [
+                "revocation",
+                "register",
+                "--handle",
+                &handle,
+                "--token-hash",
+                hash,
+                "--release-file",
+                &release,
+                "--group",
+                &self.ready.group,
+            ];
+            arguments.map(str::to_owned).to_vec()
+        };
+        assert_eq!(self.done(&register(&hash))["state"], "pending");
+        self.refused(&register(&"8e".repeat(32)), "conflict");
+        for (verb, state) in [
+            ("status", "pending"),
+            ("activate", "active"),
+            ("revoke", "revoked"),
+        ] {
+            let shown = self.done(&["revocation", verb, &handle]);
+            assert_eq!(shown[0]["state"], state);
+        }
+        self.refused(&["revocation", "status", &"5d".repeat(16)], "not-found");
+        std::fs::write(&release, [7; 31]).unwrap();
+        self.refused(&register(&hash), "file");
     }
 
     fn destroys(&self) {

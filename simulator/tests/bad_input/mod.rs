@@ -18,7 +18,7 @@ pub(crate) fn is_refused(customer: &Customer, key: &str) {
     keys_and_addresses(customer, key);
     grants(customer, key);
     foreign_owner(customer, key);
-    too_much_data(customer, key);
+    data_files(customer, key);
     assert_eq!(customer.done(&["revocation", "list"]), registered);
     assert_eq!(customer.done(&["key", "list"]), listed);
     a_repeated_import_makes_the_same_key(customer, key);
@@ -205,7 +205,7 @@ fn foreign_owner(customer: &Customer, key: &str) {
     assert_eq!(sentences[0], sentences[1]);
 }
 
-fn too_much_data(customer: &Customer, key: &str) {
+fn data_files(customer: &Customer, key: &str) {
     let large = customer.file("large");
     std::fs::write(&large, vec![7; 48 * 1024 + 1]).unwrap();
     let large = large.display().to_string();
@@ -221,6 +221,14 @@ fn too_much_data(customer: &Customer, key: &str) {
     ]);
     let sentence = customer.refused(&["hash", "--in", &large], "too-large");
     assert!(sentence.contains("49152"), "{sentence}");
+    let [absent, nowhere] = ["absent", "absent/signature"].map(|name| customer.file(name));
+    let (absent, nowhere) = (absent.display().to_string(), nowhere.display().to_string());
+    let sign = ["sign", "--key", key, "--alg", "rsa-pss-sha256", "--in"];
+    let sentence = customer.refused(&[&sign[..], &[&absent]].concat(), "file");
+    assert!(sentence.contains("cannot be read"), "{sentence}");
+    let to_nowhere = [&sign[..], &[&large, "--out", &nowhere]].concat();
+    let sentence = customer.refused(&to_nowhere, "file");
+    assert!(sentence.contains("cannot be written"), "{sentence}");
 }
 
 /// What is on disk of a finished import is taken back to "saved", as if the answer had been lost: the same bytes go again.
