@@ -44,9 +44,8 @@ impl Failure {
     pub(super) fn refusal(code: Code, sentence: impl std::fmt::Display) -> Self {
         let (slug, number) = (code.slug(), code.number());
         Self {
-            code: slug.to_owned(),
             number: Some(number),
-            sentence: format!("{sentence} ({slug}, code {number})"),
+            ..Self::new(slug, format!("{sentence} ({slug}, code {number})"))
         }
     }
 

@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod commands;
-mod customer;
 mod enclave;
 mod https;
 mod imports;

@@ -1,13 +1,34 @@
 //! `coffer` at work: where results go and in which form, whose key and which algorithm, what is done twice.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use serde_json::json as value;
 
-use crate::customer::{
-    KEYS, coffer, customer, failure, files_of, import, import_raw, json, stderr, stdout,
-};
+use crate::commands::{KEYS, coffer, customer, failure, files_below, import, json, stderr, stdout};
 use crate::server::Server;
+
+/// Imports a symmetric key of 32 bytes; gives its id.
+async fn import_raw(server: &Server, directory: &Path, kind: &str, class: &str) -> String {
+    let bytes: Vec<u8> = (0..32).collect();
+    std::fs::write(directory.join("raw.key"), bytes).unwrap();
+    let arguments = format!(
+        "key import --in raw.key --kind {kind} --use {class} --partition payments --revocation {}",
+        server.url
+    );
+    let imported = json(directory, &arguments).await;
+    imported["key"].as_str().unwrap().to_owned()
+}
+
+/// The names and contents of all files of a customer, to see that nothing has changed.
+pub(crate) fn files_of(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files: Vec<_> = files_below(directory)
+        .into_iter()
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
 
 #[tokio::test]
 async fn json_never_holds_raw_bytes() {

@@ -1,6 +1,7 @@
 //! Wrong usage of `coffer`: exit status 2, a sentence, and nothing done, for every argument that has a form.
 
-use crate::customer::{coffer, customer, files_of, stderr, stdout};
+use crate::commands::{coffer, customer, stderr, stdout};
+use crate::operations::files_of;
 use crate::server::Server;
 
 const ID: &str = "1f3a";
