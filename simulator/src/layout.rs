@@ -10,6 +10,11 @@ use cofferdam::private_file;
 /// Longest path of a Unix socket on Linux.
 const SOCKET_PATH: usize = 107;
 
+/// Says that a directory is the simulator's. What has anything else in it and not this is somebody's own.
+const MARK: &str = "cofferdam-sim.directory";
+const MARK_TEXT: &[u8] =
+    b"cofferdam-sim keeps everything of one simulation here; delete the directory as a whole.\n";
+
 /// The directory and the names in it.
 #[derive(Debug, Clone)]
 pub struct Layout(PathBuf);
@@ -18,8 +23,10 @@ impl Layout {
     /// Makes the directory with mode 0700, and what is in it from the start.
     ///
     /// # Errors
-    /// It cannot be made, or its path is too long for a socket in it.
+    /// It cannot be made, its path is too long for a socket in it, or it has things in it and is not the simulator's: then
+    /// nothing in it was touched.
     pub fn create(directory: &Path) -> anyhow::Result<Self> {
+        refuse_foreign(directory)?;
         make_directory(directory)
             .with_context(|| format!("{} cannot be made", directory.display()))?;
         let path = fs::canonicalize(directory)?;
@@ -31,6 +38,8 @@ impl Layout {
                 socket.display()
             );
         }
+        // The first thing in it, so that a start that was cut off can be repeated.
+        write_private(&layout.0.join(MARK), MARK_TEXT)?;
         for below in [
             layout.logs(),
             layout.officers(),
@@ -145,6 +154,25 @@ impl Layout {
     pub(crate) fn grants(&self) -> PathBuf {
         self.0.join("grants")
     }
+}
+
+fn refuse_foreign(directory: &Path) -> anyhow::Result<()> {
+    let mut entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        // Whether it can be made is seen when it is made.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            return Err(error).with_context(|| format!("{} cannot be used", directory.display()));
+        }
+    };
+    if entries.next().is_none() || directory.join(MARK).exists() {
+        return Ok(());
+    }
+    bail!(
+        "{} is not empty and not a directory of cofferdam-sim (there is no {MARK} in it), so nothing in it was touched; \
+         choose a new or an empty directory",
+        directory.display()
+    )
 }
 
 /// Makes a directory and those above it, for the user only.

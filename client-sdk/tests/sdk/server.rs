@@ -32,6 +32,8 @@ pub(crate) struct Provider {
     pub(crate) played: Played<'static>,
     /// State by handle.
     pub(crate) registrations: Mutex<BTreeMap<String, &'static str>>,
+    /// Every grant epoch that was set.
+    pub(crate) epochs: Mutex<Vec<u64>>,
 }
 
 struct Request {
@@ -47,6 +49,7 @@ impl Server {
         let provider = Arc::new(Provider {
             played: Played::new(world),
             registrations: Mutex::default(),
+            epochs: Mutex::default(),
         });
         let certified = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
         let key = tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer::from(
@@ -223,6 +226,14 @@ fn registrations(
             None => return problem(Code::NotFound),
         },
         ("POST", handle, Some(verb), bearer) => {
+            if verb == "grant-epoch" {
+                let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+                let (state, epoch) = (registrations[handle], body["epoch"].as_u64().unwrap());
+                provider.epochs.lock().unwrap().push(epoch);
+                let mut shown = shown(handle, state);
+                shown["grant_epoch"] = epoch.into();
+                return ("200 OK", "application/json", shown.to_string().into_bytes());
+            }
             let (state, role) = match verb {
                 "activate" => ("active", REGISTRAR),
                 "suspend" => ("suspended", ADMIN),
