@@ -100,6 +100,18 @@ fn t81_no_source_of_the_shell_reads_arguments_or_variables_and_its_main_reads_no
 }
 
 #[test]
+fn there_is_one_unsafe_block_and_it_is_where_its_adr_says() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let text = |path: &PathBuf| fs::read_to_string(path).unwrap();
+    let with_blocks = sources(&source)
+        .into_iter()
+        .map(|path| (text(&path).matches("unsafe {").count(), path))
+        .filter(|(count, _)| *count > 0)
+        .collect::<Vec<_>>();
+    assert_eq!(with_blocks, [(1, source.join("generator.rs"))]);
+}
+
+#[test]
 fn t81_the_root_of_the_program_is_amazon_s() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let main = fs::read_to_string(source.join("main.rs")).unwrap();
