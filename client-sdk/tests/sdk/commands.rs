@@ -197,8 +197,8 @@ async fn imp_10_an_import_to_an_erased_key_is_told_what_to_do_and_another_one_wo
     let customer = customer(&server).await;
     let directory = customer.path();
     server.provider.played.faults.lock().unwrap().refuse_imports = vec![
-        cofferdam_wire::Code::Unreachable,
         cofferdam_wire::Code::UnknownRecipient,
+        cofferdam_wire::Code::Unreachable,
     ];
     let arguments = format!(
         "key import --in {KEYS}/ed25519.pem --kind ed25519 --use sign --partition p --revocation {}",

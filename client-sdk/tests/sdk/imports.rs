@@ -194,7 +194,7 @@ async fn imp_10_an_import_to_an_erased_key_says_to_fetch_the_current_one_and_is_
     let world = World::new();
     let desk = Desk::new(&world);
     desk.parent.faults.lock().unwrap().refuse_imports =
-        vec![Code::Unreachable, Code::UnknownRecipient];
+        vec![Code::UnknownRecipient, Code::Unreachable];
     let Err(ImportError::Send { key, .. }) = desk.import().await else {
         panic!("the import was not refused")
     };

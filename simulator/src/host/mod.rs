@@ -70,14 +70,16 @@ impl EnclaveHost {
     ///
     /// # Errors
     /// A file that is not there.
-    pub fn machine(files: MachineFiles) -> anyhow::Result<Self> {
+    pub fn machine(mut files: MachineFiles) -> anyhow::Result<Self> {
         for file in [
-            &files.eif,
-            &files.measurements,
-            &files.qemu,
-            &files.vhost_device_vsock,
+            &mut files.eif,
+            &mut files.measurements,
+            &mut files.qemu,
+            &mut files.vhost_device_vsock,
         ] {
             ensure!(file.is_file(), "{} is not a file", file.display());
+            // A program without a slash in its name would be looked for elsewhere.
+            *file = std::path::absolute(&*file)?;
         }
         for directory in &files.firmware {
             ensure!(
