@@ -132,6 +132,7 @@ pub(crate) fn sign_vendor_statement(
         anyhow::Ok(Image {
             measurement: image.measurement()?,
             until_s: None,
+            pcr8: None,
             epoch,
         })
     };
@@ -148,6 +149,7 @@ pub(crate) fn sign_vendor_statement(
         providers: vec![Provider {
             name: "Simulated provider".into(),
             keys: provider_keys,
+            pcr3: Vec::new(),
         }],
     };
     let key = vendor_key().context("the simulated vendor's key")?;
@@ -269,6 +271,10 @@ pub(crate) fn trust_file(
         vendor_statement_max_age_s: None,
         suites: None,
         measurements: Some(images.iter().map(image).collect()),
+        vendor_url: None,
+        vendor_url_required: false,
+        vendor_ca: None,
+        validators: Vec::new(),
     })
 }
 

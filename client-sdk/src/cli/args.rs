@@ -76,6 +76,9 @@ pub(super) enum Command {
     /// Work the switch: suspend, resume, revoke
     #[command(subcommand)]
     Revocation(RevocationCommand),
+    /// For vendors of images: key and statements
+    #[command(subcommand)]
+    Vendor(super::vendor::VendorCommand),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -94,8 +97,10 @@ pub(super) struct Init {
 pub(super) enum TrustCommand {
     /// Show the trust file as it is understood
     Show,
-    /// Fetch the enclave's proof and run every check (PRF-1 to PRF-17)
+    /// Fetch the enclave's proof and run every check (PRF-1 to PRF-17, PRF-20 to PRF-25)
     Verify,
+    /// Write a trust file to begin with
+    Init(super::trust::TrustInit),
 }
 
 #[derive(Subcommand)]

@@ -11,7 +11,7 @@ const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keys");
 const NITRO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors/attestation/nitro");
 
 /// Runs `coffer` in a directory, without the caller's environment or terminal.
-async fn coffer(directory: &Path, arguments: &str) -> Output {
+pub(crate) async fn coffer(directory: &Path, arguments: &str) -> Output {
     tokio::process::Command::new(env!("CARGO_BIN_EXE_coffer"))
         .args(arguments.split_whitespace())
         .current_dir(directory)
@@ -23,15 +23,15 @@ async fn coffer(directory: &Path, arguments: &str) -> Output {
         .unwrap()
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-async fn json(directory: &Path, arguments: &str) -> Value {
+pub(crate) async fn json(directory: &Path, arguments: &str) -> Value {
     let output = coffer(directory, &format!("--json {arguments}")).await;
     assert_eq!(
         output.status.code(),
@@ -43,7 +43,7 @@ async fn json(directory: &Path, arguments: &str) -> Value {
 }
 
 /// Runs a command that must fail with status 1; the error's code and sentence.
-async fn failure(directory: &Path, arguments: &str) -> (String, String) {
+pub(crate) async fn failure(directory: &Path, arguments: &str) -> (String, String) {
     let output = coffer(directory, &format!("--json {arguments}")).await;
     assert_eq!(
         output.status.code(),

@@ -14,5 +14,8 @@ mod receipts;
 mod server;
 mod sessions;
 mod vectors;
+mod vendor_commands;
+mod vendors;
+mod web;
 mod world;
 mod wraps;

@@ -10,3 +10,4 @@ mod operator;
 mod parent;
 mod requests;
 mod stream;
+mod validator;
