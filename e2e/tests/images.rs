@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use cofferdam_e2e::World;
-use cofferdam_e2e::world::{GOOD_IMAGE, OTHER_IMAGE};
+use cofferdam_e2e::world::{GOOD_IMAGE, OTHER_IMAGE, vendor_key};
 use cofferdam_wire::binding::Measurement;
+use cofferdam_wire::cose::CoseSign1;
 use cofferdam_wire::group::RecoverRequest;
 use cofferdam_wire::id::Pcr;
 use cofferdam_wire::link::Message;
-use cofferdam_wire::vendor::Image;
-use cofferdam_wire::{Code, cbor};
+use cofferdam_wire::vendor::{Image, VendorStatement};
+use cofferdam_wire::{Code, cbor, context, limits};
 
 fn image(measurement: Measurement, epoch: u64) -> Image {
     Image {
@@ -95,4 +96,27 @@ fn t53_grp_4_the_genesis_shows_the_signer_that_the_statement_names() {
     assert!(signed_by(None).is_ok());
     assert!(signed_by(Some(Pcr([0; 48]))).is_ok());
     assert_eq!(signed_by(Some(Pcr([8; 48]))), Err(Code::EvidenceRefused));
+}
+
+#[test]
+fn t66_grp_2_a_statement_of_more_than_seven_days_ago_lets_no_image_in() {
+    const WEEK_S: u64 = 7 * 24 * 3_600;
+    let issued_ago = |age_s| {
+        let mut world = World::with_group();
+        world.restart();
+        let signed = world.vendor_statement_of(vec![image(GOOD_IMAGE, 1)]);
+        let signed = CoseSign1::from_bytes(&signed, limits::VENDOR_STATEMENT).unwrap();
+        let mut statement: VendorStatement =
+            cbor::decode(&signed.payload, limits::VENDOR_STATEMENT).unwrap();
+        statement.issued_s = world.now_s() - age_s;
+        let signed = vendor_key().sign1(context::VENDOR_STATEMENT, cbor::encode(&statement));
+        let request = RecoverRequest {
+            genesis: world.genesis.clone(),
+            vendor_statement: signed.to_bytes(),
+        };
+        world.call(Message::Recover, cbor::encode(&request))
+    };
+    // Ten seconds on either side, since the world's clock goes on.
+    assert!(issued_ago(WEEK_S - 10).is_ok());
+    assert_eq!(issued_ago(WEEK_S + 10), Err(Code::EvidenceRefused));
 }
