@@ -142,8 +142,9 @@ pub(crate) fn sign_vendor_statement(
         sequence: issued_s,
         issued_s,
         not_after_s: issued_s + limits::VENDOR_STATEMENT_LIFETIME_S,
+        // The running program comes first and is the newest: an older one may not follow it into a group.
         images: (1..)
-            .zip(images)
+            .zip(images.iter().rev())
             .map(image)
             .collect::<anyhow::Result<_>>()?,
         providers: vec![Provider {
@@ -360,4 +361,29 @@ fn loopback(port: u16) -> SocketAddr {
 fn text(path: &Path) -> anyhow::Result<&str> {
     path.to_str()
         .with_context(|| format!("{} is not UTF-8", path.display()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t32_a_rebuilt_program_follows_the_one_before_and_not_the_other_way() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout::create(directory.path()).unwrap();
+        let [before, rebuilt] = [1, 2].map(|byte| Measurement {
+            pcr0: [byte; 48],
+            pcr1: [byte; 48],
+            pcr2: [byte; 48],
+        });
+        note_image(&layout, &before).unwrap();
+        let images = note_image(&layout, &rebuilt).unwrap();
+        sign_vendor_statement(&layout, &images, Vec::new()).unwrap();
+        let signed = fs::read(layout.vendor_statement()).unwrap();
+        let vendor = PublicKey::Ed25519(nsm::VENDOR_PUBLIC);
+        let statement = cofferdam::vendor::read_signed(&signed, &vendor).unwrap();
+        assert!(statement.may_follow(&rebuilt, &before));
+        assert!(!statement.may_follow(&before, &rebuilt));
+    }
 }

@@ -12,7 +12,7 @@ use reqwest::Url;
 
 use crate::crypto::random;
 use crate::transport::{CallError, HttpsEndpoint};
-use crate::trust::{Trust, Validator, VendorUrl};
+use crate::trust::{Trust, VendorUrl};
 
 /// Answers to be judged. The default is that nobody was asked.
 #[derive(Default)]
@@ -37,19 +37,25 @@ impl Consulted {
             Some(url) => Some(fetch_statement(url).await),
             None => None,
         };
+        let keys = match trust.validators() {
+            [] => Vec::new(),
+            _ => offered(proof),
+        };
         let mut answers = Vec::new();
-        if !trust.validators().is_empty() {
-            for key in offered(proof) {
-                for (place, validator) in trust.validators().iter().enumerate() {
-                    let nonce = Nonce(random::array());
-                    let answer = ask(validator, &key, &nonce).await;
-                    answers.push(Answer {
-                        validator: place,
-                        key,
-                        nonce,
-                        answer,
-                    });
-                }
+        for (place, validator) in trust.validators().iter().enumerate() {
+            let endpoint = endpoint(&validator.url, validator.ca.as_deref());
+            for key in &keys {
+                let nonce = Nonce(random::array());
+                let answer = match &endpoint {
+                    Ok(endpoint) => ask(endpoint, key, &nonce).await,
+                    Err(error) => Err(error.clone()),
+                };
+                answers.push(Answer {
+                    validator: place,
+                    key: *key,
+                    nonce,
+                    answer,
+                });
             }
         }
         Self { statement, answers }
@@ -67,34 +73,27 @@ fn offered(proof: &[u8]) -> Vec<RecipientId> {
 }
 
 async fn fetch_statement(from: &VendorUrl) -> Result<Vec<u8>, CallError> {
-    let mut path = from.url.path().to_owned();
-    if let Some(query) = from.url.query() {
-        path = format!("{path}?{query}");
-    }
-    get(
-        &from.url,
-        from.ca.as_deref(),
-        &path,
-        limits::VENDOR_STATEMENT,
-    )
-    .await
+    let endpoint = endpoint(&from.url, from.ca.as_deref())?;
+    let query = from.url.query().map(|query| format!("?{query}"));
+    let path = format!("{}{}", from.url.path(), query.unwrap_or_default());
+    endpoint
+        .exchange(endpoint.get(&path), limits::VENDOR_STATEMENT)
+        .await
 }
 
 async fn ask(
-    validator: &Validator,
+    endpoint: &HttpsEndpoint,
     key: &RecipientId,
     nonce: &Nonce,
 ) -> Result<Vec<u8>, CallError> {
-    let path = format!("/v1/validator/{key}?nonce={nonce}");
-    let limit = limits::VALIDATOR_ANSWER;
-    get(&validator.url, validator.ca.as_deref(), &path, limit).await
+    let question = endpoint.get(&format!("/v1/validator/{key}?nonce={nonce}"));
+    endpoint.exchange(question, limits::VALIDATOR_ANSWER).await
 }
 
-async fn get(url: &Url, ca: Option<&str>, path: &str, limit: usize) -> Result<Vec<u8>, CallError> {
+fn endpoint(url: &Url, ca: Option<&str>) -> Result<HttpsEndpoint, CallError> {
     let origin = url.origin().ascii_serialization();
-    let endpoint = HttpsEndpoint::new(&origin, ca).map_err(|error| CallError::Unreachable {
-        url: origin.clone(),
+    HttpsEndpoint::new(&origin, ca).map_err(|error| CallError::Unreachable {
+        url: origin,
         reason: error.to_string(),
-    })?;
-    endpoint.exchange(endpoint.get(path), limit).await
+    })
 }

@@ -11,6 +11,7 @@ use cofferdam::verify::{FreshNonce, ProofError, Proven, ValidatorError, Verifier
 use cofferdam_wire::cbor;
 use cofferdam_wire::context;
 use cofferdam_wire::id::{Nonce, Pcr, RecipientId};
+use cofferdam_wire::transcript::Proof;
 use cofferdam_wire::validator::{KeyStatus, ValidatorAnswer};
 use cofferdam_wire::vendor::{Image, Provider};
 
@@ -259,6 +260,29 @@ async fn prf_24_a_required_address_that_nobody_answers_at_is_a_refusal() {
     let world = &consulting.world;
     let error = world.judge(&consulting.verifier(), |_| ()).err().unwrap();
     assert_eq!(error.check(), "PRF-24", "{error}");
+}
+
+#[tokio::test]
+async fn prf_24_the_transcript_holds_the_statement_that_counted() {
+    let consulting = Consulting::new(vendor_at).await;
+    let world = &consulting.world;
+    let mut newer = world.statement();
+    newer.sequence = 11;
+    let newer = world.signed_statement(&newer);
+    consulting.web.serve(PATH, newer.clone());
+
+    let (fresh, verifier) = (FreshNonce::draw(), consulting.verifier());
+    let nonce = *fresh.as_nonce();
+    let bytes = world.proof(&nonce, |_| ());
+    let consulted = verifier.consult(&bytes).await;
+    let proven = verifier.verify_consulted(&bytes, fresh, &consulted, world.now_s);
+    let mut proof: Proof = cbor::decode(&bytes, cofferdam_wire::limits::PROOF).unwrap();
+    assert_ne!(proof.vendor_statement, newer);
+    proof.vendor_statement = newer;
+    assert_eq!(
+        *proven.unwrap().transcript(),
+        proof.transcript(&nonce, None)
+    );
 }
 
 /// A validator of a few lines. `change` makes one defect in its answers.
