@@ -30,6 +30,7 @@ pub mod revocation;
 pub mod session;
 pub mod transport;
 pub mod trust;
+pub mod vendor;
 pub mod verify;
 pub mod wrap;
 

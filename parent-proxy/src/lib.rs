@@ -12,6 +12,7 @@ pub mod imports;
 pub mod link;
 pub mod provider_keys;
 pub mod store;
+pub mod validator;
 
 mod asks;
 mod clients;

@@ -133,6 +133,7 @@ pub(crate) fn sign_vendor_statement(
         anyhow::Ok(Image {
             measurement: image.measurement()?,
             until_s: None,
+            pcr8: None,
             epoch,
         })
     };
@@ -142,13 +143,15 @@ pub(crate) fn sign_vendor_statement(
         sequence: issued_s,
         issued_s,
         not_after_s: issued_s + limits::VENDOR_STATEMENT_LIFETIME_S,
+        // The running program comes first and is the newest: an older one may not follow it into a group.
         images: (1..)
-            .zip(images)
+            .zip(images.iter().rev())
             .map(image)
             .collect::<anyhow::Result<_>>()?,
         providers: vec![Provider {
             name: "Simulated provider".into(),
             keys: provider_keys,
+            pcr3: Vec::new(),
         }],
     };
     let key = vendor_key().context("the simulated vendor's key")?;
@@ -270,6 +273,10 @@ pub(crate) fn trust_file(
         vendor_statement_max_age_s: None,
         suites: None,
         measurements: Some(images.iter().map(image).collect()),
+        vendor_url: None,
+        vendor_url_required: false,
+        vendor_ca: None,
+        validators: Vec::new(),
     })
 }
 
@@ -355,4 +362,29 @@ fn loopback(port: u16) -> SocketAddr {
 fn text(path: &Path) -> anyhow::Result<&str> {
     path.to_str()
         .with_context(|| format!("{} is not UTF-8", path.display()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t32_a_rebuilt_program_follows_the_one_before_and_not_the_other_way() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout::create(directory.path()).unwrap();
+        let [before, rebuilt] = [1, 2].map(|byte| Measurement {
+            pcr0: [byte; 48],
+            pcr1: [byte; 48],
+            pcr2: [byte; 48],
+        });
+        note_image(&layout, &before).unwrap();
+        let images = note_image(&layout, &rebuilt).unwrap();
+        sign_vendor_statement(&layout, &images, Vec::new()).unwrap();
+        let signed = fs::read(layout.vendor_statement()).unwrap();
+        let vendor = PublicKey::Ed25519(nsm::VENDOR_PUBLIC);
+        let statement = cofferdam::vendor::read_signed(&signed, &vendor).unwrap();
+        assert!(statement.may_follow(&rebuilt, &before));
+        assert!(!statement.may_follow(&before, &rebuilt));
+    }
 }

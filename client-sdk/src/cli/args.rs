@@ -132,6 +132,9 @@ pub(super) enum Command {
     /// Work the switch: suspend, resume, revoke
     #[command(subcommand)]
     Revocation(RevocationCommand),
+    /// For vendors of images: key and statements
+    #[command(subcommand)]
+    Vendor(super::vendor::VendorCommand),
     /// Print a completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -152,9 +155,11 @@ pub(super) enum TrustCommand {
     /// Show the trust file as it is understood
     #[command(after_help = TRUST_SHOW_EXAMPLES)]
     Show,
-    /// Fetch the enclave's proof and run every check (PRF-1 to PRF-17)
+    /// Fetch the enclave's proof and run every check (PRF-1 to PRF-17, PRF-20 to PRF-25)
     #[command(after_help = TRUST_VERIFY_EXAMPLES)]
     Verify,
+    /// Write a trust file to begin with
+    Init(super::trust::TrustInit),
 }
 
 #[derive(Subcommand)]

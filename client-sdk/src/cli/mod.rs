@@ -18,6 +18,7 @@ mod output;
 mod revocation;
 mod times;
 mod trust;
+mod vendor;
 
 use std::process::ExitCode;
 
@@ -75,6 +76,8 @@ async fn obey(coffer: Coffer) -> Result<Shown, Failure> {
         Command::Init(options) => init::init(&context, &options),
         Command::Trust(TrustCommand::Show) => trust::show(&context),
         Command::Trust(TrustCommand::Verify) => trust::verify(&context).await,
+        Command::Trust(TrustCommand::Init(options)) => trust::init(&options),
+        Command::Vendor(command) => vendor::run(&context, command),
         Command::Key(command) => keys::run(&context, command).await,
         Command::Grant(command) => grants::run(&context, command).await,
         Command::Sign(options) => operations::sign(&context, &options).await,

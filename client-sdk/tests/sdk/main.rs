@@ -17,5 +17,8 @@ mod server;
 mod sessions;
 mod usage;
 mod vectors;
+mod vendor_commands;
+mod vendors;
+mod web;
 mod world;
 mod wraps;

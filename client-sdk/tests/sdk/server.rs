@@ -36,9 +36,9 @@ pub(crate) struct Provider {
     pub(crate) epochs: Mutex<Vec<u64>>,
 }
 
-struct Request {
+pub(crate) struct Request {
     method: String,
-    path: String,
+    pub(crate) path: String,
     headers: BTreeMap<String, String>,
     body: Vec<u8>,
 }
@@ -51,18 +51,7 @@ impl Server {
             registrations: Mutex::default(),
             epochs: Mutex::default(),
         });
-        let certified = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
-        let key = tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer::from(
-            certified.signing_key.serialize_der(),
-        );
-        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certified.cert.der().clone()], key.into())
-            .unwrap();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let (acceptor, ca_pem) = acceptor();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
         let serving = Arc::clone(&provider);
@@ -79,7 +68,7 @@ impl Server {
         });
         Server {
             url,
-            ca_pem: certified.cert.pem(),
+            ca_pem,
             provider,
         }
     }
@@ -87,6 +76,22 @@ impl Server {
     pub(crate) fn world(&self) -> &'static World {
         self.provider.played.world
     }
+}
+
+/// TLS for 127.0.0.1 under a certificate of its own, and that certificate.
+pub(crate) fn acceptor() -> (TlsAcceptor, String) {
+    let certified = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let key = tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer::from(
+        certified.signing_key.serialize_der(),
+    );
+    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key.into())
+        .unwrap();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    (TlsAcceptor::from(Arc::new(config)), certified.cert.pem())
 }
 
 async fn serve(mut stream: TlsStream<TcpStream>, provider: Arc<Provider>) {
@@ -109,7 +114,7 @@ async fn serve(mut stream: TlsStream<TcpStream>, provider: Arc<Provider>) {
     }
 }
 
-async fn read_request(stream: &mut TlsStream<TcpStream>) -> Option<Request> {
+pub(crate) async fn read_request(stream: &mut TlsStream<TcpStream>) -> Option<Request> {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {

@@ -11,3 +11,4 @@ mod operator;
 mod parent;
 mod requests;
 mod stream;
+mod validator;
