@@ -1,12 +1,13 @@
-//! Files of the state directory and key files: written whole or not at all, and for the owner's eyes only.
-//!
-//! A file is written beside its place, synced, and renamed onto it, so a crash leaves the old one or the new one. Nothing
-//! here holds key material but the owner's own key files, which the customer asked for.
+//! Files of the state directory and key files, with errors that name them: written whole or not at all, and for the
+//! owner's eyes only ([`crate::private_file`]). Nothing here holds key material but the owner's own key files, which the
+//! customer asked for.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+
+use crate::private_file;
 
 /// A file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -45,38 +46,12 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
 
 /// Makes a directory and those above it, for the owner only.
 pub(crate) fn make_directory(path: &Path) -> Result<(), FileError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|reason| FileError::new(path, "made", reason))
+    private_file::create_dir(path).map_err(|reason| FileError::new(path, "made", reason))
 }
 
 /// Replaces a file atomically (mode 0600), and is back only when it is on disk.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
-    let failed = |reason| FileError::new(path, "written", reason);
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.new", std::process::id()));
-    let beside = Path::new(&beside);
-    let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(beside)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        std::fs::rename(beside, path)?;
-        match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-            _ => Ok(()),
-        }
-    };
-    write().map_err(|reason| {
-        let _ = std::fs::remove_file(beside);
-        failed(reason)
-    })
+    private_file::write(path, content).map_err(|reason| FileError::new(path, "written", reason))
 }
 
 /// Writes a file that must not be there yet (mode 0600): a key is never overwritten.

@@ -24,11 +24,13 @@ pub mod keyfile;
 pub mod known;
 pub mod layer;
 pub mod officer;
+pub mod private_file;
 pub mod receipt;
 pub mod revocation;
 pub mod session;
 pub mod transport;
 pub mod trust;
+pub mod vendor;
 pub mod verify;
 pub mod wrap;
 

@@ -121,6 +121,10 @@ impl VerifiedReceipt {
                 )));
             }
         }
+        if !statement.signer_fits(&instance.shown()) {
+            let evidence = "evidence";
+            return Err(ReceiptError::Statement(ProofError::Signer { evidence }));
+        }
         Ok(Self {
             receipt,
             vendor_sequence: statement.sequence,

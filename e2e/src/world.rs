@@ -224,18 +224,24 @@ impl World {
 
     /// A vendor statement that names these images, signed by the simulator's vendor key.
     pub fn vendor_statement(&self, images: &[Measurement]) -> Vec<u8> {
-        let now_s = self.nsm.now_ms() / 1000;
         let images = images.iter().map(|measurement| GoodImage {
             measurement: *measurement,
             until_s: None,
+            pcr8: None,
             epoch: 1,
         });
+        self.vendor_statement_of(images.collect())
+    }
+
+    /// The same, with everything that it says of each image.
+    pub fn vendor_statement_of(&self, images: Vec<GoodImage>) -> Vec<u8> {
+        let now_s = self.nsm.now_ms() / 1000;
         let statement = VendorStatement {
             version: 1,
             sequence: 1,
             issued_s: now_s - 60,
             not_after_s: now_s + 30 * 24 * 3600,
-            images: images.collect(),
+            images,
             providers: Vec::new(),
         };
         vendor_key()

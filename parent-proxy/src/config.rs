@@ -20,7 +20,7 @@ pub struct Config {
     pub operator_listen: SocketAddr,
     /// Directory for everything that this process keeps; made with mode 0700.
     pub state_dir: PathBuf,
-    /// Where the enclave listens: `unix:/path` or `vsock:CID:PORT`.
+    /// Where the enclave listens: `unix:/path`, `vsock:CID:PORT` or `vsock-unix:/path:PORT`.
     pub enclave: EnclaveAddress,
     /// File with the current vendor statement (COSE_Sign1); read again when it changes.
     pub vendor_statement: PathBuf,
@@ -50,7 +50,7 @@ pub struct Config {
     /// Whom the courier may dial for the enclave.
     #[serde(default)]
     pub courier: CourierConfig,
-    /// How much one caller, one partition and all together may use.
+    /// How much one caller, one owner, one partition and all together may use.
     #[serde(default)]
     pub limits: Limits,
 }
@@ -118,8 +118,12 @@ pub struct Limits {
     pub in_flight_per_caller: u32,
     /// Keys kept for one partition.
     pub keys_per_partition: u64,
+    /// Keys kept for one owner, in all its partitions.
+    pub keys_per_owner: u64,
     /// Imports for one partition in a minute.
     pub imports_per_minute: u32,
+    /// Imports of one owner in a minute, for all its partitions.
+    pub imports_per_minute_per_owner: u32,
     /// Seconds that a stream may be silent.
     pub stream_idle_s: u64,
     /// Seconds that requests under way get after SIGTERM.
@@ -171,7 +175,9 @@ impl Default for Limits {
             connections_per_caller: 256,
             in_flight_per_caller: 1024,
             keys_per_partition: 100_000,
+            keys_per_owner: 200_000,
             imports_per_minute: 6_000,
+            imports_per_minute_per_owner: 12_000,
             stream_idle_s: 600,
             shutdown_grace_s: 20,
         }

@@ -12,6 +12,7 @@ pub mod imports;
 pub mod link;
 pub mod provider_keys;
 pub mod store;
+pub mod validator;
 
 mod asks;
 mod clients;
@@ -21,7 +22,6 @@ mod http;
 mod lifecycle;
 mod listener;
 mod parent;
-mod private_file;
 mod run;
 mod telemetry;
 mod tls;

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use cofferdam_parent_proxy::provider_keys::{FileKeys, ProviderKeys};
+use cofferdam_parent_proxy::validator::Validator;
 use cofferdam_parent_proxy::{Config, init_logging, run};
 use std::path::PathBuf;
 
@@ -25,6 +26,8 @@ enum Command {
     CheckConfig,
     /// Print the ids of the provider keys, for the vendor's statement; makes the keys if there are none.
     ProviderKeys,
+    /// Print the validator's public key, for customers' trust files; makes it, and the provider keys, if there are none.
+    ValidatorKey,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -51,7 +54,15 @@ fn main() -> anyhow::Result<()> {
                 .for_each(|key| println!("{} {}", key.suite, key.id()));
             Ok(())
         }
+        Command::ValidatorKey => print_validator_key(&config),
     }
+}
+
+fn print_validator_key(config: &Config) -> anyhow::Result<()> {
+    let keys = FileKeys::open_or_create(&config.provider_keys_dir()).context("provider keys")?;
+    let validator = Validator::open_or_create(&config.state_dir, &keys).context("validator")?;
+    println!("{}", hex::encode(validator.public().to_cose()));
+    Ok(())
 }
 
 fn termination() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {

@@ -7,6 +7,7 @@ use crate::lifecycle::Stopping;
 use crate::link::Link;
 use crate::provider_keys::ProviderKeys;
 use crate::store::Store;
+use crate::validator::Validator;
 use crate::vendor_statement::VendorStatementFile;
 use cofferdam_wire::cbor;
 use cofferdam_wire::link::{Health, Message};
@@ -26,6 +27,7 @@ pub(crate) struct Parent {
     pub(crate) store: Store,
     pub(crate) imports: Imports,
     pub(crate) evidence: Evidence,
+    pub(crate) validator: Validator,
     pub(crate) statement: Arc<VendorStatementFile>,
     pub(crate) plane: Vec<PlaneCaller>,
     pub(crate) listings: Semaphore,
@@ -40,6 +42,7 @@ impl Parent {
     pub(crate) fn new(
         config: &Config,
         keys: Arc<dyn ProviderKeys>,
+        validator: Validator,
         store: Store,
         link: Link,
         statement: Arc<VendorStatementFile>,
@@ -55,6 +58,7 @@ impl Parent {
                 statement.clone(),
             ),
             evidence: Evidence::new(keys, link.clone(), statement.clone()),
+            validator,
             link,
             store,
             statement,

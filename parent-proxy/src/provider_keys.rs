@@ -4,13 +4,13 @@
 //! blocks. What comes out of an import's layer is a layer sealed to the enclave, so losing these keys shows nothing of a
 //! customer's key: they prove that the provider agreed to take the import.
 
-use crate::private_file;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeySize, PrivateDecryptingKey};
 use cofferdam::crypto::hpke::PrivateKey;
 use cofferdam::crypto::provider_rsa::{ProviderRsaError, ProviderRsaKey};
 use cofferdam::crypto::secret::Secret32;
 use cofferdam::layer;
+use cofferdam::private_file;
 use cofferdam_wire::Code;
 use cofferdam_wire::id::RecipientId;
 use cofferdam_wire::kind::Suite;

@@ -10,8 +10,10 @@ use crate::listener;
 use crate::parent::Parent;
 use crate::provider_keys::{FileKeys, KeyDirectoryError, ProviderKeys};
 use crate::store::{Store, StoreError};
+use crate::validator::{Validator, ValidatorError};
 use crate::vendor_statement::VendorStatementFile;
-use crate::{http, private_file, telemetry, tls};
+use crate::{http, telemetry, tls};
+use cofferdam::private_file;
 use serde::Serialize;
 use std::io;
 use std::net::SocketAddr;
@@ -41,6 +43,9 @@ pub enum RunError {
     /// The provider keys.
     #[error(transparent)]
     Keys(#[from] KeyDirectoryError),
+    /// The validator.
+    #[error(transparent)]
+    Validator(#[from] ValidatorError),
     /// The record store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -81,6 +86,7 @@ pub async fn run(
 
     let keys: Arc<dyn ProviderKeys> =
         Arc::new(FileKeys::open_or_create(&config.provider_keys_dir())?);
+    let validator = Validator::open_or_create(state, keys.as_ref())?;
     let statement = Arc::new(VendorStatementFile::new(config.vendor_statement.clone()));
     warn_of_unnamed_keys(keys.as_ref(), &statement);
     let store = Store::open(&config.sqlite_path()).await?;
@@ -116,6 +122,7 @@ pub async fn run(
     let parent = Arc::new(Parent::new(
         &config,
         keys,
+        validator,
         store.clone(),
         link.clone(),
         statement,
@@ -182,6 +189,12 @@ fn warn_of_unnamed_keys(keys: &dyn ProviderKeys, statement: &VendorStatementFile
         if !stapled.statement.names_provider_key(&key.id()) {
             tracing::warn!(suite = %key.suite, id = %key.id(), "the vendor statement does not name this provider key");
         }
+    }
+    let ids: Vec<_> = keys.public().iter().map(|key| key.id()).collect();
+    if stapled.statement.provider_of(&ids).is_none() {
+        tracing::warn!(
+            "the vendor statement does not name all provider keys in one entry; customers refuse them"
+        );
     }
 }
 

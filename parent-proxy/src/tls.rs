@@ -3,7 +3,7 @@
 //! TLS keeps third parties out of the carrier. Trust of customers in the enclave does not rest on it.
 
 use crate::config::TlsConfig;
-use crate::private_file;
+use cofferdam::private_file;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,

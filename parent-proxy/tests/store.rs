@@ -53,6 +53,7 @@ async fn the_first_record_of_a_key_stays() {
         b"receipt 1"
     );
     assert_eq!(store.count(&PARTITION).await.unwrap(), 1);
+    assert_eq!(store.count_of_owner(&OWNER).await.unwrap(), 1);
 }
 
 #[tokio::test]

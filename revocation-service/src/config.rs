@@ -149,7 +149,7 @@ impl Config {
             source,
         };
         let not_there = || read(std::io::ErrorKind::NotFound.into());
-        let bytes = crate::private_file::read(path, MAX_FILE)
+        let bytes = cofferdam::private_file::read(path, MAX_FILE)
             .map_err(read)?
             .ok_or_else(not_there)?;
         let text = std::str::from_utf8(&bytes).map_err(|_| invalid("text", "is not UTF-8"))?;

@@ -13,6 +13,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use cofferdam::crypto::hpke::PrivateKey;
 use cofferdam::crypto::secret::Secret32;
 use cofferdam::crypto::signing::{SignatureKind, SigningKey};
+use cofferdam::private_file;
 use cofferdam_wire::cbor;
 use cofferdam_wire::cose::PublicKey;
 use cofferdam_wire::id::RecipientId;
@@ -21,7 +22,6 @@ use cofferdam_wire::layer::recipient_id;
 use cofferdam_wire::status::{StatusKeys, StatusPurpose};
 
 use crate::certificate::{self, CertificateError, CertificateRequest};
-use crate::private_file;
 
 /// The status root's private half, in the state directory.
 pub const ROOT_FILE: &str = "status-root.pem";

@@ -23,7 +23,6 @@ pub mod config;
 pub mod http;
 pub mod keyring;
 pub mod nonces;
-pub mod private_file;
 pub mod query;
 pub mod registration;
 pub mod registry;

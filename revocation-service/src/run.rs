@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use cofferdam::private_file;
 use serde_json::json;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{Credentials, routes};
-use crate::private_file;
 use crate::service::{Service, StartError};
 use crate::tls::{self, TlsError};
 

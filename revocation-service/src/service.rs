@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cofferdam::crypto::hpke::setup_sender;
 use cofferdam::crypto::signing::{SignatureKind, SigningKey};
+use cofferdam::private_file;
 use cofferdam_wire::id::{GroupId, Handle};
 use cofferdam_wire::status::{
     AnswerItem, AnswerPlain, SealedAnswer, SignedPush, Status, StatusAnswer, StatusKeys,
@@ -25,7 +26,6 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::keyring::{Generation, Keyring, KeyringError};
 use crate::nonces::Nonces;
-use crate::private_file;
 use crate::query::{self, SignedQuery};
 use crate::registration::{NewRegistration, Registration, State};
 use crate::registry::{ChangeError, Registered, Registry, Statements};

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use cofferdam::crypto::secret::Secret32;
+use cofferdam::private_file;
 use cofferdam_wire::cose::PublicKey;
 use cofferdam_wire::id::{Digest, GroupId, Handle};
 use sqlx::Row;
@@ -18,7 +19,6 @@ use sqlx::sqlite::{
 use zeroize::Zeroizing;
 
 use crate::chain::ChainHead;
-use crate::private_file;
 use crate::registration::{Registration, State};
 
 const SCHEMA: [&str; 4] = [

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use cofferdam_enclave::{Attestor, AttestorError, harden, serve, unix_listener};
+use cofferdam_simulator_enclave::SimulatorTrust;
 use cofferdam_wire::binding::Measurement;
 
-use crate::image::{SimulatorTrust, measure_running};
+use crate::image::measure_running;
 use crate::nsm::{NsmError, SimClock, SimulatedNsm};
 
 /// Serves on a Unix socket until the process ends.
@@ -60,6 +61,10 @@ impl Attestor for SimulatedAttestor {
         Ok(self.image)
     }
 
+    fn lock_registers(&self) -> Result<(), AttestorError> {
+        self.nsm.lock_pcrs(crate::nsm::PCRS).map_err(refused)
+    }
+
     fn random(&self, buffer: &mut [u8]) -> Result<(), AttestorError> {
         buffer
             .chunks_mut(crate::nsm::MAX_RANDOM)
@@ -74,4 +79,29 @@ fn refused(error: NsmError) -> AttestorError {
         NsmError::BufferTooSmall { .. } => "buffer too small",
         _ => "internal error",
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::nsm::PCRS;
+
+    #[test]
+    fn ini_6_locked_registers_cannot_be_extended_and_every_document_states_them() {
+        let image = Measurement {
+            pcr0: [1; 48],
+            pcr1: [2; 48],
+            pcr2: [3; 48],
+        };
+        let attestor = SimulatedAttestor::boot(image);
+        assert!(attestor.nsm.extend_pcr(16, b"before").is_ok());
+        attestor.lock_registers().unwrap();
+        for index in 0..PCRS {
+            let refused = attestor.nsm.extend_pcr(index, b"after");
+            assert_eq!(refused, Err(NsmError::ReadOnlyIndex { index }));
+        }
+        assert_eq!(attestor.nsm.describe().locked_pcrs.len(), usize::from(PCRS));
+        attestor.lock_registers().unwrap();
+    }
 }

@@ -1,14 +1,19 @@
 //! Where everything lies below the simulator's directory. One table, so that no two parts disagree.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use cofferdam::private_file;
 
 /// Longest path of a Unix socket on Linux.
 const SOCKET_PATH: usize = 107;
+
+/// Says that a directory is the simulator's. What has anything else in it and not this is somebody's own.
+const MARK: &str = "cofferdam-sim.directory";
+const MARK_TEXT: &[u8] =
+    b"cofferdam-sim keeps everything of one simulation here; delete the directory as a whole.\n";
 
 /// The directory and the names in it.
 #[derive(Debug, Clone)]
@@ -18,19 +23,24 @@ impl Layout {
     /// Makes the directory with mode 0700, and what is in it from the start.
     ///
     /// # Errors
-    /// It cannot be made, or its path is too long for a socket in it.
+    /// It cannot be made, its path is too long for a socket in it, or it has things in it and is not the simulator's: then
+    /// nothing in it was touched.
     pub fn create(directory: &Path) -> anyhow::Result<Self> {
+        refuse_foreign(directory)?;
         make_directory(directory)
             .with_context(|| format!("{} cannot be made", directory.display()))?;
         let path = fs::canonicalize(directory)?;
         let layout = Self(path);
-        let socket = layout.enclave_socket();
+        // The longest of all.
+        let socket = layout.machine_heartbeat();
         if socket.as_os_str().len() > SOCKET_PATH {
             bail!(
                 "{} is too long a path for a Unix socket (at most {SOCKET_PATH} bytes); use a directory higher up",
                 socket.display()
             );
         }
+        // The first thing in it, so that a start that was cut off can be repeated.
+        write_private(&layout.0.join(MARK), MARK_TEXT)?;
         for below in [
             layout.logs(),
             layout.officers(),
@@ -65,6 +75,26 @@ impl Layout {
     /// Where the enclave listens.
     pub fn enclave_socket(&self) -> PathBuf {
         self.0.join("enclave.sock")
+    }
+
+    /// Where streams to an enclave in a virtual machine begin.
+    pub(crate) fn machine_vsock(&self) -> PathBuf {
+        self.0.join("vm").join("vm.vsock")
+    }
+
+    /// Between QEMU and the machine's vsock device.
+    pub(crate) fn machine_control(&self) -> PathBuf {
+        self.0.join("vm").join("vh.sock")
+    }
+
+    /// Where the vsock device takes what the guest sends to port 9000; it makes the name so.
+    pub(crate) fn machine_heartbeat(&self) -> PathBuf {
+        self.0.join("vm").join("vm.vsock_9000")
+    }
+
+    /// The log of the machine's serial console.
+    pub(crate) fn console(&self) -> PathBuf {
+        self.logs().join("console.log")
     }
 
     /// Where a recorder between parent and enclave listens.
@@ -147,25 +177,32 @@ impl Layout {
     }
 }
 
+fn refuse_foreign(directory: &Path) -> anyhow::Result<()> {
+    let mut entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        // Whether it can be made is seen when it is made.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            return Err(error).with_context(|| format!("{} cannot be used", directory.display()));
+        }
+    };
+    if entries.next().is_none() || directory.join(MARK).exists() {
+        return Ok(());
+    }
+    bail!(
+        "{} is not empty and not a directory of cofferdam-sim (there is no {MARK} in it), so nothing in it was touched; \
+         choose a new or an empty directory",
+        directory.display()
+    )
+}
+
 /// Makes a directory and those above it, for the user only.
 pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+    private_file::create_dir(path)
 }
 
 /// Replaces a file as a whole, mode 0600: a reader sees the old one or the new one.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let written = || -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&beside)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    };
-    written().with_context(|| format!("{} cannot be written", path.display()))
+    private_file::write(path, content)
+        .with_context(|| format!("{} cannot be written", path.display()))
 }

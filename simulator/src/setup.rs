@@ -111,8 +111,9 @@ pub(crate) fn note_image(
 /// Makes the provider's keys, or reads them, as the parent itself does it; gives their ids, for the vendor's table.
 pub(crate) fn provider_keys(layout: &Layout) -> anyhow::Result<Vec<RecipientId>> {
     crate::layout::make_directory(&layout.parent_state())?;
+    let enclave = EnclaveAddress::Unix(layout.enclave_socket());
     let keys = FileKeys::open_or_create(
-        &parent_config(layout, &layout.enclave_socket(), [0; 2], None).provider_keys_dir(),
+        &parent_config(layout, enclave, [0; 2], None).provider_keys_dir(),
     )?;
     Ok(keys
         .public()
@@ -132,6 +133,7 @@ pub(crate) fn sign_vendor_statement(
         anyhow::Ok(Image {
             measurement: image.measurement()?,
             until_s: None,
+            pcr8: None,
             epoch,
         })
     };
@@ -141,13 +143,15 @@ pub(crate) fn sign_vendor_statement(
         sequence: issued_s,
         issued_s,
         not_after_s: issued_s + limits::VENDOR_STATEMENT_LIFETIME_S,
+        // The running program comes first and is the newest: an older one may not follow it into a group.
         images: (1..)
-            .zip(images)
+            .zip(images.iter().rev())
             .map(image)
             .collect::<anyhow::Result<_>>()?,
         providers: vec![Provider {
             name: "Simulated provider".into(),
             keys: provider_keys,
+            pcr3: Vec::new(),
         }],
     };
     let key = vendor_key().context("the simulated vendor's key")?;
@@ -202,7 +206,7 @@ pub(crate) fn write_revocation_config(
 /// The parent: it may dial the revocation service on this machine, and trusts its CA.
 pub(crate) fn write_parent_config(
     layout: &Layout,
-    enclave: &Path,
+    enclave: EnclaveAddress,
     ports: [u16; 2],
     revocation_ca: &Path,
 ) -> anyhow::Result<()> {
@@ -216,7 +220,7 @@ pub(crate) fn write_parent_config(
 
 fn parent_config(
     layout: &Layout,
-    enclave: &Path,
+    enclave: EnclaveAddress,
     ports: [u16; 2],
     extra_ca: Option<&Path>,
 ) -> ParentConfig {
@@ -225,7 +229,7 @@ fn parent_config(
         listen: loopback(public),
         operator_listen: loopback(operator),
         state_dir: layout.parent_state(),
-        enclave: EnclaveAddress::Unix(enclave.into()),
+        enclave,
         vendor_statement: layout.vendor_statement(),
         store: None,
         provider_keys: None,
@@ -269,6 +273,10 @@ pub(crate) fn trust_file(
         vendor_statement_max_age_s: None,
         suites: None,
         measurements: Some(images.iter().map(image).collect()),
+        vendor_url: None,
+        vendor_url_required: false,
+        vendor_ca: None,
+        validators: Vec::new(),
     })
 }
 
@@ -354,4 +362,29 @@ fn loopback(port: u16) -> SocketAddr {
 fn text(path: &Path) -> anyhow::Result<&str> {
     path.to_str()
         .with_context(|| format!("{} is not UTF-8", path.display()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t32_a_rebuilt_program_follows_the_one_before_and_not_the_other_way() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout::create(directory.path()).unwrap();
+        let [before, rebuilt] = [1, 2].map(|byte| Measurement {
+            pcr0: [byte; 48],
+            pcr1: [byte; 48],
+            pcr2: [byte; 48],
+        });
+        note_image(&layout, &before).unwrap();
+        let images = note_image(&layout, &rebuilt).unwrap();
+        sign_vendor_statement(&layout, &images, Vec::new()).unwrap();
+        let signed = fs::read(layout.vendor_statement()).unwrap();
+        let vendor = PublicKey::Ed25519(nsm::VENDOR_PUBLIC);
+        let statement = cofferdam::vendor::read_signed(&signed, &vendor).unwrap();
+        assert!(statement.may_follow(&rebuilt, &before));
+        assert!(!statement.may_follow(&before, &rebuilt));
+    }
 }

@@ -2,20 +2,19 @@
 //! input gets. This program is both the test and, with `coffer` as its first argument, the command under test.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod bad_input;
+mod customer;
 mod running;
+mod walk;
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Output};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitCode};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use cofferdam::crypto::signing::{SignatureKind, SigningKey};
-use cofferdam_simulator::ready::Ready;
+use customer::Customer;
 use nix::sys::signal::Signal;
-use running::Simulator;
-use serde_json::Value;
+use running::{Simulator, signal, wait};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -29,6 +28,7 @@ fn main() -> ExitCode {
                     || filter.to_string_lossy().contains("coffer")
             }) {
                 against_the_simulator();
+                walk::every_line_of_the_page_is_true();
             }
             ExitCode::SUCCESS
         }
@@ -46,8 +46,13 @@ fn against_the_simulator() {
     customer.trusts();
     let key = customer.imports();
     customer.signs(&key);
-    customer.is_refused(&key);
+    customer.encrypts_and_needs_no_key();
+    bad_input::is_refused(&customer, &key);
+    customer.turns_the_switch(&key);
+    customer.hears_nothing_of_its_service(&key);
     customer.revokes(&key);
+    customer.destroys();
+    customer.registers_by_hand();
     let kept = customer.imports();
     assert_eq!(simulator.end(Signal::SIGTERM), Some(0));
 
@@ -59,86 +64,7 @@ fn against_the_simulator() {
     println!("coffer against cofferdam-sim: ok");
 }
 
-struct Customer {
-    ready: Ready,
-    files: PathBuf,
-}
-
-/// What came of a command: exit status, stdout, and the error's code on stderr.
-struct Ran {
-    status: Option<i32>,
-    stdout: Vec<u8>,
-    code: String,
-    sentence: String,
-}
-
 impl Customer {
-    fn file(&self, name: &str) -> PathBuf {
-        self.files.join(name)
-    }
-
-    fn coffer<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Ran {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command
-            .arg("coffer")
-            .arg("--json")
-            .arg("--config")
-            .arg(&self.ready.coffer_config)
-            .args(arguments);
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = command.output().unwrap();
-        // Progress comes before it.
-        let error = stderr
-            .split(|byte| *byte == b'\n')
-            .rfind(|line| !line.is_empty())
-            .unwrap_or_default();
-        let error: Value = serde_json::from_slice(error).unwrap_or_default();
-        let text = |field: &str| {
-            error["error"][field]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned()
-        };
-        Ran {
-            status: status.code(),
-            stdout,
-            code: text("code"),
-            sentence: text("sentence"),
-        }
-    }
-
-    fn done<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Value {
-        let ran = self.coffer(arguments);
-        assert_eq!(
-            ran.status,
-            Some(0),
-            "{:?}: {} {}",
-            shown(arguments),
-            ran.code,
-            ran.sentence
-        );
-        if ran.stdout.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&ran.stdout).unwrap()
-        }
-    }
-
-    fn refused<S: AsRef<OsStr>>(&self, arguments: &[S], code: &str) {
-        let ran = self.coffer(arguments);
-        assert_eq!(
-            (ran.status, ran.code.as_str()),
-            (Some(1), code),
-            "{:?}: {}",
-            shown(arguments),
-            ran.sentence
-        );
-        assert!(ran.sentence.len() > 20, "a code comes with a sentence");
-    }
-
     fn trusts(&self) {
         let proof = self.done(&["trust", "verify"]);
         assert_eq!(proof["group"], self.ready.group.as_str(), "{proof}");
@@ -179,28 +105,6 @@ impl Customer {
         id
     }
 
-    fn import(&self, file: &Path, kind: &str, class: &str) -> Vec<String> {
-        let file = file.display().to_string();
-        let (partition, url) = (&self.ready.partition, &self.ready.revocation_url);
-        let arguments = [
-            "key",
-            "import",
-            "--in",
-            &file,
-            "--kind",
-            kind,
-            "--use",
-            class,
-            "--partition",
-            partition,
-            "--revocation",
-            url,
-            "--interval",
-            "5",
-        ];
-        arguments.map(str::to_owned).to_vec()
-    }
-
     fn signs(&self, key: &str) {
         std::fs::write(self.file("message"), "Pay 100 to Alice.").unwrap();
         let grant = self.grant(key, "sign,verify");
@@ -210,54 +114,6 @@ impl Customer {
             true
         );
         self.openssl_agrees();
-    }
-
-    /// Makes the app's grant, or makes it again.
-    fn grant(&self, key: &str, operations: &str) -> String {
-        let app = SigningKey::from_pem(&std::fs::read(&self.ready.app_key).unwrap()).unwrap();
-        let thumbprint = app.public().thumbprint().to_string();
-        let grant = self.file("app.grant");
-        // Nothing is overwritten by coffer.
-        let _ = std::fs::remove_file(&grant);
-        let grant = grant.display().to_string();
-        self.done(&[
-            "grant",
-            "create",
-            "--keys",
-            key,
-            "--ops",
-            operations,
-            "--app",
-            &thumbprint,
-            "--expires",
-            "2099-01-01T00:00:00Z",
-            "--out",
-            &grant,
-        ]);
-        grant
-    }
-
-    fn operation(&self, what: &str, key: &str, with: &str, more: &[&str]) -> Vec<String> {
-        let (message, signature) = (self.file("message"), self.file("signature"));
-        let (message, signature) = (
-            message.display().to_string(),
-            signature.display().to_string(),
-        );
-        let own = [
-            what,
-            "--key",
-            key,
-            "--alg",
-            "rsa-pss-sha256",
-            "--in",
-            &message,
-            with,
-            &signature,
-        ];
-        own.iter()
-            .chain(more)
-            .map(|argument| (*argument).to_owned())
-            .collect()
     }
 
     fn openssl_agrees(&self) {
@@ -286,96 +142,147 @@ impl Customer {
         }
     }
 
-    /// Each with a code, and nothing has changed afterwards.
-    fn is_refused(&self, key: &str) {
-        let listed = self.done(&["revocation", "list"]);
-        let garbage = self.file("garbage.pem");
-        std::fs::write(
-            &garbage,
-            "-----BEGIN PRIVATE KEY-----\nnot base64\n-----END PRIVATE KEY-----\n",
-        )
-        .unwrap();
-        self.refused(&self.import(&garbage, "rsa-3072", "sign"), "key-file");
-        self.refused(
-            &self.import(&self.file("absent.pem"), "rsa-3072", "sign"),
-            "file",
+    /// With a key of another kind, and without any.
+    fn encrypts_and_needs_no_key(&self) {
+        let (raw, plain, sealed) = (
+            self.file("aes.key"),
+            self.file("plain"),
+            self.file("sealed"),
         );
-        self.refused(
-            &self.import(&self.file("rsa.pem"), "ec-p256", "sign"),
-            "key-file",
-        );
-        self.refused(
-            &self.import(&self.file("rsa.pem"), "rsa-3072", "mac"),
-            "order",
-        );
-        let mut elsewhere = self.operation("sign", key, "--out", &[]);
-        elsewhere.extend(["--url".to_owned(), "https://127.0.0.1:1".to_owned()]);
-        self.refused(&elsewhere, "unreachable");
-        self.refused(
-            &self.operation("encrypt", key, "--out", &[]),
-            "usage-refused",
-        );
-        let unknown = "ab".repeat(32);
-        self.refused(
-            &self.operation(
-                "sign",
-                &unknown,
-                "--out",
-                &["--partition", &self.ready.partition],
-            ),
-            "not-found",
-        );
-        let other = self.file("other.pem");
-        std::fs::write(
-            &other,
-            SigningKey::generate(SignatureKind::Ed25519)
-                .to_pkcs8_pem()
-                .as_bytes(),
-        )
-        .unwrap();
-        let (grant, other) = (
-            self.file("app.grant").display().to_string(),
-            other.display().to_string(),
-        );
-        let by_another = self.operation(
-            "sign",
-            key,
+        self.done(&[
+            "random",
+            "--bytes",
+            "32",
             "--out",
-            &["--grant", &grant, "--app-key", &other],
+            &raw.display().to_string(),
+        ]);
+        let imported = self.done(&self.import(&raw, "aes-256", "encrypt"));
+        let id = imported["key"].as_str().unwrap();
+        std::fs::write(&plain, "at most 48 KiB").unwrap();
+        let work = |what: &str, input: &std::path::Path| {
+            let input = input.display().to_string();
+            let arguments = [what, "--key", id, "--alg", "xaes-256-gcm", "--in", &input];
+            arguments.map(str::to_owned).to_vec()
+        };
+        let mut encrypt = work("encrypt", &plain);
+        encrypt.extend(["--out".to_owned(), sealed.display().to_string()]);
+        assert_eq!(self.done(&encrypt)["bytes"], 14 + 40);
+        assert_eq!(
+            self.done(&work("decrypt", &sealed))["plaintext"],
+            "YXQgbW9zdCA0OCBLaUI="
         );
-        self.refused(&by_another, "session-refused");
-        self.grant(key, "verify");
-        self.refused(
-            &self.operation("sign", key, "--out", &["--grant", &grant]),
-            "not-permitted",
+        let mut damaged = std::fs::read(&sealed).unwrap();
+        damaged[30] ^= 1;
+        std::fs::write(&sealed, damaged).unwrap();
+        self.refused(&work("decrypt", &sealed), "operation-failed");
+        let hash = self.done(&["hash", "--in", &plain.display().to_string()]);
+        let expected = digest(&SHA256, b"at most 48 KiB");
+        assert_eq!(hash["hash"], hex::encode(expected).as_str());
+        let grant = self.ready.grants[0].display().to_string();
+        let random = self.done(&["random", "--bytes", "16", "--grant", &grant]);
+        assert_eq!(random["random"].as_str().unwrap().len(), 32);
+    }
+
+    /// Suspended and resumed; grants of a lower epoch end, the owner's own go on.
+    fn turns_the_switch(&self, key: &str) {
+        let grant = self.grant(key, "sign");
+        let by_app = self.operation("sign", key, "--out", &["--grant", &grant]);
+        let by_owner = self.operation("sign", key, "--out", &[]);
+        self.done(&by_app);
+        let suspended = self.done(&["revocation", "suspend", key]);
+        assert_eq!(suspended[0]["state"], "suspended");
+        self.until_refused(&by_app, "suspended");
+        self.done(&["revocation", "resume", key]);
+        wait("it signs again", || {
+            (self.coffer(&by_app).status == Some(0)).then_some(())
+        });
+        let raised = self.done(&["revocation", "grant-epoch", key, "--set", "1"]);
+        assert_eq!(raised[0]["grant_epoch"], 1);
+        self.until_refused(&by_app, "grant-expired");
+        self.done(&by_owner);
+        let lower = ["revocation", "grant-epoch", key, "--set", "0"];
+        self.refused(&lower, "out-of-range");
+        self.grant_with(
+            key,
+            "sign",
+            &["--expires", "2099-01-01T00:00:00Z", "--epoch", "1"],
         );
-        assert_eq!(self.done(&["revocation", "list"]), listed);
-        assert_eq!(self.coffer(&["key", "import"]).status, Some(2));
+        self.done(&by_app);
+    }
+
+    /// A service that does not answer is silence: the key stops, and goes on when the service is heard again.
+    fn hears_nothing_of_its_service(&self, key: &str) {
+        let sign = self.operation("sign", key, "--out", &["--wait", "2"]);
+        self.done(&sign);
+        signal(self.ready.pids.revocation, Signal::SIGSTOP);
+        let sentence = self.until_refused(&sign, "lease-unavailable");
+        assert!(sentence.contains("revocation service"), "{sentence}");
+        signal(self.ready.pids.revocation, Signal::SIGCONT);
+        wait("it signs again", || {
+            (self.coffer(&sign).status == Some(0)).then_some(())
+        });
     }
 
     fn revokes(&self, key: &str) {
-        assert_eq!(
-            self.done(&["revocation", "revoke", key])[0]["state"],
-            "revoked"
-        );
-        let returned = Instant::now();
-        let sign = self.operation("sign", key, "--out", &[]);
-        while self.coffer(&sign).status == Some(0) {
-            assert!(
-                returned.elapsed() < Duration::from_secs(60),
-                "the key still signs"
-            );
-        }
-        self.refused(&sign, "revoked");
+        let revoke = ["revocation", "revoke", key];
+        assert_eq!(self.done(&revoke)[0]["state"], "revoked");
+        self.until_refused(&self.operation("sign", key, "--out", &[]), "revoked");
+        assert_eq!(self.done(&revoke)[0]["state"], "revoked");
         self.refused(&["revocation", "resume", key], "revoked");
     }
-}
 
-fn shown<S: AsRef<OsStr>>(arguments: &[S]) -> Vec<String> {
-    arguments
-        .iter()
-        .map(|argument| argument.as_ref().to_string_lossy().into_owned())
-        .collect()
+    /// For keys that another program wrapped: a registration of its own, by its handle.
+    fn registers_by_hand(&self) {
+        let (handle, hash) = ("5c".repeat(16), "8d".repeat(32));
+        let release = self.file("release");
+        std::fs::write(&release, [7; 32]).unwrap();
+        let release = release.display().to_string();
+        let register = |hash: &str| {
+            let arguments = [
+                "revocation",
+                "register",
+                "--handle",
+                &handle,
+                "--token-hash",
+                hash,
+                "--release-file",
+                &release,
+                "--group",
+                &self.ready.group,
+            ];
+            arguments.map(str::to_owned).to_vec()
+        };
+        assert_eq!(self.done(&register(&hash))["state"], "pending");
+        self.refused(&register(&"8e".repeat(32)), "conflict");
+        for (verb, state) in [
+            ("status", "pending"),
+            ("activate", "active"),
+            ("revoke", "revoked"),
+        ] {
+            let shown = self.done(&["revocation", verb, &handle]);
+            assert_eq!(shown[0]["state"], state);
+        }
+        self.refused(&["revocation", "status", &"5d".repeat(16)], "not-found");
+        std::fs::write(&release, [7; 31]).unwrap();
+        self.refused(&register(&hash), "file");
+    }
+
+    fn destroys(&self) {
+        let key = self.imports();
+        let destroy = ["key", "destroy", &key, "--yes"];
+        assert_eq!(self.done(&destroy)["already"], false);
+        assert_eq!(self.done(&destroy)["already"], true);
+        let sign = self.operation("sign", &key, "--out", &[]);
+        self.refused(&sign, "destroyed");
+    }
+
+    /// Waits for the bound to pass; the sentence.
+    fn until_refused(&self, arguments: &[String], code: &str) -> String {
+        wait("it is refused", || {
+            (self.coffer(arguments).status != Some(0)).then_some(())
+        });
+        self.refused(arguments, code)
+    }
 }
 
 fn rsa_pem() -> String {

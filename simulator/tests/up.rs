@@ -6,6 +6,7 @@ mod running;
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use cofferdam::crypto::signing::SigningKey;
@@ -202,6 +203,52 @@ fn a_directory_that_cannot_be_is_named() {
             .unwrap()
             .contains("too long a path for a Unix socket")
     );
+}
+
+fn up(directory: &Path) -> (Option<i32>, String) {
+    let output = program().arg("up").arg("--dir").arg(directory).output();
+    let output = output.unwrap();
+    (
+        output.status.code(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+#[test]
+fn a_directory_of_somebody_else_is_refused_and_nothing_in_it_is_touched() {
+    let directory = tempfile::tempdir().unwrap();
+    let home = directory.path().join("home");
+    std::fs::create_dir(&home).unwrap();
+    std::fs::set_permissions(&home, PermissionsExt::from_mode(0o755)).unwrap();
+    // Names that the simulator uses itself do not make it one of its own.
+    std::fs::write(home.join("lock"), "mine").unwrap();
+    std::fs::create_dir(home.join("logs")).unwrap();
+    let seen = || {
+        let entries = std::fs::read_dir(&home).unwrap();
+        let names: BTreeSet<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        (
+            names,
+            std::fs::metadata(&home).unwrap().permissions().mode(),
+        )
+    };
+    let before = seen();
+    let (status, said) = up(&home);
+    assert_eq!(status, Some(1));
+    assert!(
+        said.contains("not empty") && said.contains("nothing in it was touched"),
+        "{said}"
+    );
+    assert_eq!(seen(), before);
+    assert_eq!(std::fs::read_to_string(home.join("lock")).unwrap(), "mine");
+
+    // The same with the one difference that it is the simulator's own: it goes on, to a file that is damaged.
+    let own = directory.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    std::fs::write(own.join("cofferdam-sim.directory"), "").unwrap();
+    std::fs::write(own.join("ports.json"), "damaged").unwrap();
+    let (status, said) = up(&own);
+    assert_eq!(status, Some(1));
+    assert!(said.contains("ports.json"), "{said}");
 }
 
 /// The page and the type name the same fields.

@@ -48,6 +48,8 @@ contexts! {
     RECEIPT = "receipt";
     /// Signature: vendor statement by the vendor.
     VENDOR_STATEMENT = "vendor-statement";
+    /// Signature: a validator's answer about one provider key.
+    VALIDATOR_ANSWER = "validator-answer";
     /// Signature: certificate of a status key by the status root.
     STATUS_CERTIFICATE = "status-certificate";
     /// Signature: query by the instance.

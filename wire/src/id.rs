@@ -113,6 +113,8 @@ identifiers! {
     Nonce, 32;
     /// Names one request of an app.
     RequestId, 16;
+    /// Value of one platform configuration register: SHA-384.
+    Pcr, 48;
 }
 
 impl GroupId {

@@ -29,6 +29,7 @@ pub mod revocation;
 pub mod session;
 pub mod status;
 pub mod transcript;
+pub mod validator;
 pub mod vendor;
 
 pub use code::Code;

@@ -64,6 +64,8 @@ pub const GENESIS_RECORD: usize = 38 * 1024;
 pub const OFFICERS: usize = 10;
 /// A vendor statement.
 pub const VENDOR_STATEMENT: usize = 8 * 1024;
+/// A validator's answer: some 120 bytes and a signature.
+pub const VALIDATOR_ANSWER: usize = 512;
 /// The bundle of `GET /v1/evidence`.
 pub const PROOF: usize = 128 * 1024;
 /// An import receipt.
@@ -119,6 +121,8 @@ pub const EVIDENCE_MAX_AGE_S: u64 = 3600;
 pub const VENDOR_STATEMENT_LIFETIME_S: u64 = 90 * 24 * 3600;
 /// Oldest vendor statement that an enclave accepts, and an SDK by default, seconds.
 pub const VENDOR_STATEMENT_MAX_AGE_S: u64 = 7 * 24 * 3600;
+/// Longest time that a validator's answer may be valid, seconds: a retired key is not called current for longer.
+pub const VALIDATOR_ANSWER_LIFETIME_S: u64 = 3600;
 /// How long a TEE key is offered, seconds; erased one day later.
 pub const TEE_KEY_OFFERED_S: u64 = 30 * 24 * 3600;
 /// How long session and ticket keys are offered, seconds.

@@ -31,6 +31,7 @@ use cofferdam_wire::status::{
     StatusKeys, StatusPush, StatusQuery,
 };
 use cofferdam_wire::transcript::{ChallengePlain, EnclaveProof, Proof};
+use cofferdam_wire::validator::ValidatorAnswer;
 use cofferdam_wire::vendor::VendorStatement;
 use serde::Deserialize;
 use serde_json::Value;
@@ -76,7 +77,7 @@ impl Message {
             ProviderRequest PublicKey Receipt ReceiptBundle RecoverRequest Recovery Reply Request Revocation
             SealedAnswer SealedQuery SealedRequest SealedShare SessionAccepted SessionInfo SessionOpen SessionPlain
             SignedPush Statement Status StatusCertificate StatusKeys StatusPush StatusQuery StoredRecord Suite
-            VendorStatement
+            ValidatorAnswer VendorStatement
         } {
             AnswerPlain ChallengePlain Material Payload Share StatusAnswer TicketPlain
         })

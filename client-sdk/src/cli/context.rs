@@ -4,30 +4,24 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use cofferdam_wire::id::KeyId;
-use cofferdam_wire::kind::Action;
-use cofferdam_wire::session::{Audience, SignedGrant};
 use zeroize::Zeroizing;
 
-use super::args::Global;
+use super::args::{Global, KeyName};
 use super::failure::Failure;
 use crate::config::{Config, ServiceConfig};
 use crate::crypto::signing::SigningKey;
 use crate::files::{self, FileError};
-use crate::grant::{GrantOrder, OwnedGrant};
 use crate::import::{ImportStore, StoredImport};
 use crate::keyfile;
 use crate::known::Known;
 use crate::revocation::{BearerToken, Service, Switch, TokenError};
-use crate::session::{Session, now_s, prove};
+use crate::session::prove;
 use crate::transport::{Client, HttpsEndpoint};
 use crate::trust::{Trust, TrustFile};
 use crate::verify::{Proven, Verifier};
 
-/// Life of a grant that an owner gives itself for one command, seconds.
-const OWN_GRANT_S: u64 = 600;
 /// Most bytes of a file that is worked on.
 const INPUT: usize = 256 * 1024 * 1024;
 /// Most bytes of a certificate file.
@@ -126,30 +120,25 @@ impl Context {
         Ok(ImportStore::in_directory(&self.config()?.state_dir)?)
     }
 
-    /// A key by its id or the first digits of one of this machine's.
-    pub(super) fn key(&self, id: &str) -> Result<KeyId, Failure> {
-        if let Some(key) = KeyId::from_hex(id) {
-            return Ok(key);
-        }
+    /// A key by its id, or by the first digits of one of this machine's.
+    pub(super) fn key(&self, name: &KeyName) -> Result<KeyId, Failure> {
+        let digits = match name {
+            KeyName::Whole(key) => return Ok(*key),
+            KeyName::Begins(digits) => digits,
+        };
         let refused = |sentence: String| Failure::new("key-id", sentence);
-        if id.len() < 4 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(refused(format!(
-                "\"{id}\" is not a key id; give its 64 hexadecimal digits, or the first 4 or more"
-            )));
-        }
-        let id = id.to_ascii_lowercase();
         let imports = self.store()?.list()?;
         let mut matches = imports
             .iter()
             .map(|import| import.sealed.key())
-            .filter(|key| key.to_string().starts_with(&id));
+            .filter(|key| key.to_string().starts_with(digits));
         match (matches.next(), matches.next()) {
             (Some(key), None) => Ok(key),
             (None, _) => Err(refused(format!(
-                "no key of this machine begins with {id}; see: coffer key list"
+                "no key of this machine begins with {digits}; see: coffer key list"
             ))),
             _ => Err(refused(format!(
-                "several keys of this machine begin with {id}; give more digits"
+                "several keys of this machine begin with {digits}; give more digits"
             ))),
         }
     }
@@ -174,66 +163,6 @@ impl Context {
         imported.ok_or_else(|| {
             Failure::new("partition", format!("this machine did not import the key {key}; name its partition with --partition P"))
         })
-    }
-
-    /// A session under a grant from a file, or under one that the owner gives itself for a few minutes.
-    pub(super) async fn session(
-        &self,
-        key: &KeyId,
-        actions: &[Action],
-        partition: Option<&str>,
-        grant: Option<&Path>,
-        app_key: Option<&Path>,
-    ) -> Result<Session<Client>, Failure> {
-        let client = self.client()?;
-        let verifier = Arc::new(self.verifier()?);
-        let (grant, app) = match grant {
-            Some(file) => {
-                let app = match app_key {
-                    Some(path) => signing_key(path)?,
-                    None => signing_key(&self.config()?.app_key)?,
-                };
-                (
-                    OwnedGrant::read(&files::read(file, INPUT)?)?
-                        .signed()
-                        .clone(),
-                    app,
-                )
-            }
-            None => (
-                self.own_grant(key, actions, partition, &client, &verifier)
-                    .await?,
-                self.owner()?,
-            ),
-        };
-        Ok(Session::open(client, verifier, vec![grant], app).await?)
-    }
-
-    async fn own_grant(
-        &self,
-        key: &KeyId,
-        actions: &[Action],
-        partition: Option<&str>,
-        client: &Client,
-        verifier: &Verifier,
-    ) -> Result<SignedGrant, Failure> {
-        let owner = self.owner()?;
-        let now_s = now_s()?;
-        let group = match self.imported(key)? {
-            Some(import) => import.sealed.expected().group,
-            None => prove(client, verifier).await?.group(),
-        };
-        let order = GrantOrder {
-            group,
-            partition: self.partition(key, partition)?,
-            keys: vec![*key],
-            actions: actions.to_vec(),
-            audience: Audience::App(owner.public().thumbprint()),
-            not_before_s: now_s.saturating_sub(OWN_GRANT_S),
-            not_after_s: now_s + OWN_GRANT_S,
-            epoch: u64::MAX,
-        };
-        Ok(OwnedGrant::sign(&order, &owner)?.signed().clone())
     }
 
     /// The configured services; only the one at `url` if that is given.

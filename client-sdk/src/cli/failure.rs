@@ -40,6 +40,21 @@ impl Failure {
         }
     }
 
+    /// A refusal of the protocol that this machine could foresee, in words of its own.
+    pub(super) fn refusal(code: Code, sentence: impl std::fmt::Display) -> Self {
+        let (slug, number) = (code.slug(), code.number());
+        Self {
+            number: Some(number),
+            ..Self::new(slug, format!("{sentence} ({slug}, code {number})"))
+        }
+    }
+
+    /// The same failure, and what was done in spite of it.
+    pub(super) fn after(mut self, done: &str) -> Self {
+        self.sentence = format!("{}; {done}", self.sentence);
+        self
+    }
+
     /// To stderr, so that stdout holds results only.
     pub(super) fn print(&self, json: bool) {
         if json {

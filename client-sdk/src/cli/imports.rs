@@ -4,7 +4,7 @@ use cofferdam_wire::import::{LeaseTerms, Receipt};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::args::{Format, Import};
+use super::args::{Import, KeyName};
 use super::context::{self, Context};
 use super::failure::Failure;
 use super::output::{Shown, progress};
@@ -20,7 +20,6 @@ use crate::wrap::{KeyOrder, RevocationOrder, ServiceOrder};
 
 pub(super) async fn import(context: &Context, options: &Import) -> Result<Shown, Failure> {
     let material = {
-        check_format(options)?;
         let file = Zeroizing::new(files::read(&options.input, keyfile::MAX_FILE_LEN)?);
         keyfile::parse(options.kind, &file).map_err(|error| {
             Failure::new("key-file", format!("{}: {error}", options.input.display()))
@@ -53,7 +52,7 @@ pub(super) async fn import(context: &Context, options: &Import) -> Result<Shown,
     Ok(Shown::fields(facts(&stored, Some(confirmed.receipt()))))
 }
 
-pub(super) async fn resume(context: &Context, id: Option<&str>) -> Result<Shown, Failure> {
+pub(super) async fn resume(context: &Context, id: Option<&KeyName>) -> Result<Shown, Failure> {
     let (client, verifier, store) = (context.client()?, context.verifier()?, context.store()?);
     let keys = match id {
         Some(id) => vec![context.key(id)?],
@@ -124,25 +123,6 @@ fn pem(cose_key: &[u8]) -> Option<String> {
     PublicKey::from_cose(cose_key)
         .ok()
         .map(|key| key.to_spki_pem())
-}
-
-fn check_format(options: &Import) -> Result<(), Failure> {
-    let natural = if options.kind.is_asymmetric() {
-        Format::Pem
-    } else {
-        Format::Raw
-    };
-    if options.format.is_none_or(|format| format == natural) {
-        return Ok(());
-    }
-    let form = if natural == Format::Pem { "pem" } else { "raw" };
-    Err(Failure::new(
-        "key-file",
-        format!(
-            "a key of kind {} comes as {form}; leave --format out, or give another --kind",
-            options.kind
-        ),
-    ))
 }
 
 /// The services that the key will name, with a registrar's client for each.

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::crypto::public_key::PublicKey;
 use crate::crypto::signing::{SignatureKind, SigningKey};
 use crate::files;
+use crate::trust::Trust;
 
 const HEAD: &str = "\
 # Configuration of coffer. Paths are relative to this file.
@@ -34,6 +35,10 @@ pub(super) fn init(context: &Context, options: &Init) -> Result<Shown, Failure> 
         (None, Some(config)) => config.parent().map(PathBuf::from).unwrap_or_default(),
         (None, None) => Context::home()?,
     };
+    // Before anything is made: a configuration that names a bad trust file would fail at its first use.
+    if let Some(trust) = &context.global().trust {
+        Trust::read(trust)?;
+    }
     files::make_directory(&directory)?;
     let at = |name: &str| directory.join(name);
     for name in ["owner.pem", "app.pem", "coffer.toml"] {

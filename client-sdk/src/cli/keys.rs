@@ -1,23 +1,21 @@
-//! `coffer key`: list, show, public, destroy.
+//! `coffer key`: list, show, public.
 
-use std::io::{IsTerminal as _, Write as _};
-
-use cofferdam_wire::Code;
 use cofferdam_wire::id::KeyId as Id;
 use cofferdam_wire::kind::Action;
 use cofferdam_wire::operation::{Description, LeaseState};
 use serde_json::{Value, json};
 
+use super::access::{self, Purpose};
 use super::args::{KeyCommand, KeyId};
-use super::context::{self, Context};
+use super::context::Context;
 use super::failure::Failure;
-use super::imports;
-use super::output::{Shown, progress};
+use super::output::Shown;
 use super::times::show_time;
+use super::{destroy, imports};
 use crate::crypto::public_key::PublicKey;
-use crate::import::StoredImport;
+use crate::import::Stage;
 use crate::receipt::VerifiedReceipt;
-use crate::session::{SessionError, now_s};
+use crate::session::now_s;
 
 const COLUMNS: [&str; 7] = [
     "key",
@@ -32,11 +30,11 @@ const COLUMNS: [&str; 7] = [
 pub(super) async fn run(context: &Context, command: KeyCommand) -> Result<Shown, Failure> {
     match command {
         KeyCommand::Import(options) => imports::import(context, &options).await,
-        KeyCommand::Resume { id } => imports::resume(context, id.as_deref()).await,
+        KeyCommand::Resume { id } => imports::resume(context, id.as_ref()).await,
         KeyCommand::List { local } => list(context, local).await,
         KeyCommand::Show(key) => show(context, &key).await,
         KeyCommand::Public(key) => public(context, &key).await,
-        KeyCommand::Destroy { key, yes } => destroy(context, &key, yes).await,
+        KeyCommand::Destroy { key, yes } => destroy::destroy(context, &key, yes).await,
     }
 }
 
@@ -104,20 +102,17 @@ fn foreign(verified: &VerifiedReceipt) -> Value {
 
 async fn show(context: &Context, key: &KeyId) -> Result<Shown, Failure> {
     let id = context.key(&key.id)?;
-    let session = context
-        .session(
-            &id,
-            &[Action::Describe],
-            key.partition.as_deref(),
-            None,
-            None,
-        )
-        .await?;
-    let description = session.describe(id).await?;
     let mut facts = match context.imported(&id)? {
+        // The provider has nothing to say of it any more.
+        Some(import) if import.stage == Stage::Destroyed => {
+            return Ok(Shown::fields(imports::facts(&import, None)));
+        }
         Some(import) => imports::facts(&import, None),
         None => json!({ "key": id.to_string() }),
     };
+    let purpose = Purpose::care(Action::Describe, id, key.partition.as_deref());
+    let session = access::session(context, &purpose).await?;
+    let description = session.describe(id).await?;
     merge(&mut facts, described(&description));
     Ok(Shown::fields(facts))
 }
@@ -167,15 +162,8 @@ async fn public(context: &Context, key: &KeyId) -> Result<Shown, Failure> {
             ));
         }
         None => {
-            let session = context
-                .session(
-                    &id,
-                    &[Action::PublicKey],
-                    key.partition.as_deref(),
-                    None,
-                    None,
-                )
-                .await?;
+            let purpose = Purpose::care(Action::PublicKey, id, key.partition.as_deref());
+            let session = access::session(context, &purpose).await?;
             session.public_key(id).await?
         }
     };
@@ -184,97 +172,4 @@ async fn public(context: &Context, key: &KeyId) -> Result<Shown, Failure> {
         json!({ "key": id.to_string(), "public_key": pem }),
         pem,
     ))
-}
-
-async fn destroy(context: &Context, key: &KeyId, yes: bool) -> Result<Shown, Failure> {
-    let id = context.key(&key.id)?;
-    let imported = context.imported(&id)?;
-    confirm(&id, yes)?;
-    let revoked = match &imported {
-        Some(import) => revoke_everywhere(context, import).await?,
-        None => Vec::new(),
-    };
-    progress(context.is_quiet(), "erasing the key at the provider ...");
-    let session = context
-        .session(
-            &id,
-            &[Action::Destroy],
-            key.partition.as_deref(),
-            None,
-            None,
-        )
-        .await?;
-    let is_final = match session.destroy(id).await {
-        Ok(is_final) => is_final,
-        // The enclave itself says that it has seen the signed "revoked"; there is nothing left to erase. The parent's word
-        // is not enough, nor is a hard end, which an old disk can come before.
-        Err(SessionError::Refused(Code::Revoked)) if !revoked.is_empty() => true,
-        Err(error) => return Err(error.into()),
-    };
-    if imported.is_some() {
-        context.store()?.note_destroyed(&id)?;
-    }
-    let is_elsewhere = imported.is_none();
-    let note = match (is_final, revoked.is_empty()) {
-        (false, true) if is_elsewhere => {
-            "erased at the provider, NOT revoked: this machine did not import the key and knows no service of it; revoke it on the machine that did, or by its handle"
-        }
-        (true, _) => "the key is gone for ever",
-        (false, false) => {
-            "revoked for ever and erased at the provider; an old copy of the record opens no more, since the service has destroyed what opens it"
-        }
-        (false, true) => {
-            "erased; without a revocation service an old disk of the provider can bring it back until its hard end"
-        }
-    };
-    Ok(Shown::fields(
-        json!({ "key": id.to_string(), "final": is_final, "revoked_at": revoked, "note": note }),
-    ))
-}
-
-async fn revoke_everywhere(
-    context: &Context,
-    import: &StoredImport,
-) -> Result<Vec<String>, Failure> {
-    let mut revoked = Vec::new();
-    for named in import.sealed.services() {
-        let mut configured = context.config()?.revocation.into_iter();
-        let service =
-            configured.find(|service| context::host(service).is_ok_and(|host| host == named.host));
-        let service = service.ok_or_else(|| {
-            Failure::new(
-                "config",
-                format!(
-                    "the key is revoked at {}, which is not in the configuration",
-                    named.host
-                ),
-            )
-        })?;
-        progress(
-            context.is_quiet(),
-            &format!("revoking at {} ...", named.host),
-        );
-        context::switch(&service)?.revoke(&named.handle).await?;
-        revoked.push(named.host.clone());
-    }
-    Ok(revoked)
-}
-
-/// Asks a person; a script says `--yes`.
-fn confirm(id: &Id, yes: bool) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
-    }
-    if !std::io::stdin().is_terminal() {
-        let sentence = "this is for ever, and there is nobody to ask; give --yes";
-        return Err(Failure::new("not-confirmed", sentence));
-    }
-    eprint!("The key {id} will be revoked and erased for ever. Type \"destroy\" to go on: ");
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    if read.is_ok() && answer.trim() == "destroy" {
-        return Ok(());
-    }
-    Err(Failure::new("not-confirmed", "nothing was done"))
 }

@@ -3,8 +3,10 @@
 //! Secrets come from files and never from arguments. Results go to stdout (one JSON value with `--json`), progress and
 //! errors to stderr. Exit status: 0 done, 1 refused or failed with a code and a sentence, 2 wrong usage.
 
+mod access;
 mod args;
 mod context;
+mod destroy;
 mod evidence;
 mod failure;
 mod grants;
@@ -16,6 +18,7 @@ mod output;
 mod revocation;
 mod times;
 mod trust;
+mod vendor;
 
 use std::process::ExitCode;
 
@@ -30,10 +33,17 @@ use output::Shown;
 
 /// Parses the arguments, does what they say, and gives the exit status.
 pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
-    let coffer = match Coffer::try_parse_from(arguments) {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let parsed =
+        Coffer::try_parse_from(&arguments).and_then(|coffer| args::check(&coffer).map(|()| coffer));
+    let coffer = match parsed {
         Ok(coffer) => coffer,
         Err(error) => {
-            let _ = error.print();
+            if error.use_stderr() && arguments.iter().any(|argument| argument == "--json") {
+                Failure::new("usage", first_paragraph(&error)).print(true);
+            } else {
+                let _ = error.print();
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
@@ -66,6 +76,8 @@ async fn obey(coffer: Coffer) -> Result<Shown, Failure> {
         Command::Init(options) => init::init(&context, &options),
         Command::Trust(TrustCommand::Show) => trust::show(&context),
         Command::Trust(TrustCommand::Verify) => trust::verify(&context).await,
+        Command::Trust(TrustCommand::Init(options)) => trust::init(&options),
+        Command::Vendor(command) => vendor::run(&context, command),
         Command::Key(command) => keys::run(&context, command).await,
         Command::Grant(command) => grants::run(&context, command).await,
         Command::Sign(options) => operations::sign(&context, &options).await,
@@ -73,6 +85,8 @@ async fn obey(coffer: Coffer) -> Result<Shown, Failure> {
         Command::Encrypt(options) => operations::encrypt(&context, &options).await,
         Command::Decrypt(options) => operations::decrypt(&context, &options).await,
         Command::Mac(options) => operations::mac(&context, &options).await,
+        Command::Hash(options) => operations::hash(&context, &options).await,
+        Command::Random(options) => operations::random(&context, &options).await,
         Command::Evidence(command) => evidence::run(&command),
         Command::Revocation(command) => revocation::run(&context, command).await,
         Command::Completions { shell } => {
@@ -85,4 +99,16 @@ async fn obey(coffer: Coffer) -> Result<Shown, Failure> {
             Ok(Shown::nothing())
         }
     }
+}
+
+/// What a usage error says, without the usage below it.
+fn first_paragraph(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let first = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<_> = first.split_whitespace().collect();
+    let sentence = words.join(" ");
+    sentence
+        .strip_prefix("error: ")
+        .unwrap_or(&sentence)
+        .to_owned()
 }

@@ -1,8 +1,12 @@
 //! Results: text with tables for eyes, one JSON value for programs. Progress goes to stderr.
 
+use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
@@ -69,17 +73,19 @@ impl Shown {
         }
     }
 
-    pub(super) fn print(&self, json: bool) {
-        let text = match (json, &self.json) {
-            (true, Value::Null) => return,
+    fn rendered(&self, json: bool) -> String {
+        match (json, &self.json) {
+            (true, Value::Null) => String::new(),
             (true, value) => value.to_string(),
-            (false, _) => self
-                .text
-                .lines()
-                .map(str::trim_end)
-                .collect::<Vec<_>>()
-                .join("\n"),
-        };
+            (false, _) => {
+                let lines = self.text.lines().map(str::trim_end);
+                lines.collect::<Vec<_>>().join("\n")
+            }
+        }
+    }
+
+    pub(super) fn print(&self, json: bool) {
+        let text = self.rendered(json);
         if !text.is_empty() {
             // A reader that has seen enough and went away is no failure.
             let _ = writeln!(std::io::stdout(), "{text}");
@@ -106,19 +112,87 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// Bytes to a file, or to stdout for `-`.
-pub(super) fn write_result(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let failed = |reason| FileError::new(path, "written", reason);
-    if path == Path::new("-") {
-        let mut stdout = std::io::stdout().lock();
-        stdout
-            .write_all(bytes)
-            .and_then(|()| stdout.flush())
-            .map_err(failed)?;
-    } else {
-        std::fs::write(path, bytes).map_err(failed)?;
+/// How the bytes of a result are shown where they do not go as they are.
+#[derive(Clone, Copy)]
+pub(super) enum Encoding {
+    /// Only in JSON; text output has the bytes themselves.
+    Base64,
+    /// In JSON and in text: short values for eyes.
+    Hex,
+}
+
+/// Who may read a file that did not exist.
+#[derive(Clone, Copy)]
+pub(super) enum Privacy {
+    /// Whom the system's habits let.
+    Public,
+    /// The user only.
+    Private,
+}
+
+/// Brings a result of bytes, with its name, to where it was asked for. A file gets the bytes; then JSON says where they
+/// are and how many, and text says nothing. On stdout JSON has the bytes encoded beside `facts`.
+pub(super) fn deliver(
+    json: bool,
+    out: Option<&Path>,
+    privacy: Privacy,
+    mut facts: Value,
+    (name, bytes, encoding): (&str, &[u8], Encoding),
+) -> Result<Shown, Failure> {
+    if let Some(path) = file(out) {
+        write_file(path, bytes, privacy)?;
+        facts["out"] = path.display().to_string().into();
+        facts["bytes"] = bytes.len().into();
+        return Ok(Shown::new(facts, ""));
     }
-    Ok(())
+    match (encoding, json) {
+        (Encoding::Hex, _) => {
+            let text = hex::encode(bytes);
+            facts[name] = text.clone().into();
+            Ok(Shown::new(facts, text))
+        }
+        (Encoding::Base64, true) => {
+            facts[name] = BASE64.encode(bytes).into();
+            Ok(Shown::new(facts, ""))
+        }
+        (Encoding::Base64, false) => {
+            let mut stdout = std::io::stdout().lock();
+            stdout
+                .write_all(bytes)
+                .and_then(|()| stdout.flush())
+                .map_err(|reason| {
+                    FileError::new(Path::new("standard output"), "written", reason)
+                })?;
+            Ok(Shown::nothing())
+        }
+    }
+}
+
+/// Brings a result of words to where it was asked for.
+pub(super) fn deliver_text(json: bool, out: Option<&Path>, shown: Shown) -> Result<Shown, Failure> {
+    let Some(path) = file(out) else {
+        return Ok(shown);
+    };
+    let line = format!("{}\n", shown.rendered(json));
+    write_file(path, line.as_bytes(), Privacy::Public)?;
+    Ok(Shown::nothing())
+}
+
+fn file(out: Option<&Path>) -> Option<&Path> {
+    out.filter(|path| *path != Path::new("-"))
+}
+
+fn write_file(path: &Path, bytes: &[u8], privacy: Privacy) -> Result<(), FileError> {
+    let mode = match privacy {
+        Privacy::Public => 0o666,
+        Privacy::Private => 0o600,
+    };
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(mode);
+    options
+        .open(path)
+        .and_then(|mut file| file.write_all(bytes))
+        .map_err(|reason| FileError::new(path, "written", reason))
 }
 
 /// One line of progress.

@@ -3,7 +3,7 @@
 use cofferdam_wire::id::Handle;
 use serde_json::{Value, json};
 
-use super::args::{At, Register, RevocationCommand};
+use super::args::{At, Register, RevocationCommand, Target};
 use super::context::{self, Context};
 use super::failure::Failure;
 use super::output::Shown;
@@ -28,6 +28,7 @@ enum Verb {
     Suspend,
     Resume,
     Revoke,
+    GrantEpoch(u64),
 }
 
 pub(super) async fn run(context: &Context, command: RevocationCommand) -> Result<Shown, Failure> {
@@ -38,6 +39,9 @@ pub(super) async fn run(context: &Context, command: RevocationCommand) -> Result
         RevocationCommand::Suspend(at) => turn(context, &at, Verb::Suspend).await,
         RevocationCommand::Resume(at) => turn(context, &at, Verb::Resume).await,
         RevocationCommand::Revoke(at) => turn(context, &at, Verb::Revoke).await,
+        RevocationCommand::GrantEpoch { at, set } => {
+            turn(context, &at, Verb::GrantEpoch(set)).await
+        }
         RevocationCommand::List { service } => list(context, service.as_deref()).await,
     }
 }
@@ -85,7 +89,14 @@ async fn turn(context: &Context, at: &At, verb: Verb) -> Result<Shown, Failure> 
             }
         }
     }
+    let done: Vec<_> = rows
+        .iter()
+        .map(|row| format!("{} is {}", row["service"], row["state"]))
+        .collect();
     match first_failure {
+        Some(failure) if !done.is_empty() => {
+            Err(failure.after(&format!("done nevertheless: {}", done.join(", "))))
+        }
         Some(failure) => Err(failure),
         None => Ok(Shown::rows(rows, &COLUMNS[..5], "")),
     }
@@ -106,6 +117,10 @@ async fn turn_at(
         Verb::Suspend => context::switch(service)?.suspend(handle).await?,
         Verb::Resume => context::switch(service)?.resume(handle).await?,
         Verb::Revoke => context::switch(service)?.revoke(handle).await?,
+        Verb::GrantEpoch(epoch) => {
+            let switch = context::switch(service)?;
+            switch.raise_grant_epoch(handle, epoch).await?
+        }
     })
 }
 
@@ -133,10 +148,12 @@ async fn list(context: &Context, url: Option<&str>) -> Result<Shown, Failure> {
 
 /// Services and handles that an argument stands for.
 fn places(context: &Context, at: &At) -> Result<Vec<(ServiceConfig, Handle)>, Failure> {
-    if let Some(handle) = Handle::from_hex(&at.id) {
-        return Ok(vec![(only(context, at.service.as_deref())?, handle)]);
-    }
-    let key = context.key(&at.id)?;
+    let key = match &at.id {
+        Target::Handle(handle) => {
+            return Ok(vec![(only(context, at.service.as_deref())?, *handle)]);
+        }
+        Target::Key(name) => context.key(name)?,
+    };
     let unknown = || {
         Failure::new(
             "key-id",

@@ -1,5 +1,9 @@
 //! `coffer trust`: whom the customer believes, and whether the provider's enclave passes.
 
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use cofferdam_wire::id::GroupId;
 use cofferdam_wire::kind::Suite;
 use serde_json::json;
 
@@ -7,6 +11,85 @@ use super::context::Context;
 use super::failure::Failure;
 use super::output::{Shown, progress};
 use super::times::show_time;
+use super::vendor::vendor_key;
+use crate::files;
+use crate::trust::Template;
+
+/// Roots that a trust file can begin with. The simulator's is not among them (T-81).
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum TrustRoot {
+    /// The root certificate that Amazon publishes for Nitro Enclaves
+    AwsNitro,
+}
+
+#[derive(Args)]
+pub(super) struct TrustInit {
+    /// Who vouches for enclaves
+    root: TrustRoot,
+    /// The vendor's public key: COSE_Key in hexadecimal, or a PEM file
+    #[arg(long, value_name = "KEY")]
+    vendor: String,
+    /// What the provider's group is remembered under
+    #[arg(long, value_name = "N", default_value = "provider")]
+    name: String,
+    /// The one group to accept
+    #[arg(long, value_name = "HEX", value_parser = group)]
+    group: Option<GroupId>,
+    /// The certificate authority of the provider's parent, PEM
+    #[arg(long, value_name = "FILE")]
+    provider_ca: Option<PathBuf>,
+    /// Where the trust file goes; nothing is overwritten
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+fn group(text: &str) -> Result<GroupId, String> {
+    GroupId::from_hex(text).ok_or_else(|| "a group id has 64 hexadecimal digits".to_owned())
+}
+
+pub(super) fn init(options: &TrustInit) -> Result<Shown, Failure> {
+    let TrustRoot::AwsNitro = options.root;
+    let vendor = vendor_key(&options.vendor)?;
+    let provider_ca = options
+        .provider_ca
+        .as_deref()
+        .map(read_certificate)
+        .transpose()?;
+    let template = Template {
+        name: &options.name,
+        vendor: &vendor,
+        group: options.group,
+        provider_ca: provider_ca.as_deref(),
+    };
+    let text = template.to_toml()?;
+    if options.out.exists() {
+        let sentence = format!(
+            "{} is there already, and nothing is overwritten; choose another file",
+            options.out.display()
+        );
+        return Err(Failure::new("exists", sentence));
+    }
+    files::create(&options.out, text.as_bytes())?;
+    Ok(Shown::fields(json!({
+        "trust_file": options.out.display().to_string(),
+        "name": options.name,
+        "attestation_root_sha256": hex::encode(cofferdam_attestation::AWS_NITRO_ROOT_SHA256),
+        "vendor_thumbprint": vendor.thumbprint().to_string(),
+        "group": options.group.map(|group| group.to_string()),
+    })))
+}
+
+fn read_certificate(path: &std::path::Path) -> Result<String, Failure> {
+    let refused = || {
+        let sentence = format!("{} is not one certificate in PEM", path.display());
+        Failure::new("certificate", sentence)
+    };
+    let file = files::read(path, 64 * 1024)?;
+    match der::pem::decode_vec(&file) {
+        Ok(("CERTIFICATE", _)) => String::from_utf8(file).map_err(|_| refused()),
+        _ => Err(refused()),
+    }
+}
 
 pub(super) fn show(context: &Context) -> Result<Shown, Failure> {
     let file = context.trust_file()?;
@@ -30,6 +113,9 @@ pub(super) fn show(context: &Context) -> Result<Shown, Failure> {
         "suites": suites,
         "vendor_statement_max_age_s": trust.vendor_statement_max_age_s(),
         "extra_tls_root": trust.provider_ca().is_some(),
+        "vendor_url": file.vendor_url,
+        "vendor_url_required": file.vendor_url_required,
+        "validators": file.validators.iter().map(|validator| validator.url.as_str()).collect::<Vec<_>>(),
         "own_measurements": images,
     })))
 }
@@ -52,7 +138,8 @@ pub(super) async fn verify(context: &Context) -> Result<Shown, Failure> {
         .map(|key| key.suite.number())
         .collect();
     Ok(Shown::fields(json!({
-        "verdict": "every check passed (PRF-1 to PRF-17)",
+        "verdict": "every check passed (PRF-1 to PRF-17, PRF-20 to PRF-25)",
+        "provider": proven.provider(),
         "group": proven.group().to_string(),
         "instance": binding.instance.thumbprint().to_string(),
         "pcr0": hex::encode(proven.instance().measurement().pcr0),

@@ -25,7 +25,8 @@ pub enum KeyFileError {
     NotPem,
     /// More than one PEM block, for example EC PARAMETERS before the key or a certificate behind it.
     #[error(
-        "the file holds {count} PEM blocks; leave only the key: openssl pkey -in FILE -out NEW.pem"
+        "the file holds {count} PEM blocks, where one key is needed; leave only that one \
+         (openssl pkey -in FILE -out NEW.pem takes the first key)"
     )]
     SeveralBlocks {
         /// Blocks found.
@@ -36,7 +37,17 @@ pub enum KeyFileError {
         "the file holds text outside of the PEM block; leave only the key: openssl pkey -in FILE -out NEW.pem"
     )]
     TextOutside,
-    /// The block is cut short, its two labels differ, or its base64 is broken.
+    /// An end without a beginning, or a beginning without an end.
+    #[error(
+        "the PEM block {has} but its {lacks} line is missing, so the file was cut; copy it again, whole"
+    )]
+    CutPem {
+        /// What is there.
+        has: &'static str,
+        /// What is not.
+        lacks: &'static str,
+    },
+    /// Its two labels differ, or its base64 is broken.
     #[error(
         "the PEM block is damaged: its BEGIN and END lines or its base64 text are not well formed"
     )]
@@ -51,6 +62,16 @@ pub enum KeyFileError {
         "the file is in OpenSSH's own format; convert a copy of it with: ssh-keygen -p -m PKCS8 -N \"\" -f COPY"
     )]
     OpenSsh,
+    /// A certificate where a private key is needed.
+    #[error(
+        "the file holds a certificate, which has no private key in it; give the file with the private key"
+    )]
+    Certificate,
+    /// A public key where a private key is needed.
+    #[error(
+        "the file holds a public key, where the private key is needed; give the file with the private key"
+    )]
+    PublicHalf,
     /// A block of another kind.
     #[error("the file holds a \"{label}\", where {expected} is needed")]
     UnexpectedBlock {

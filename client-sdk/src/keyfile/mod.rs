@@ -99,7 +99,7 @@ pub fn signing_key(file: &[u8]) -> Result<SigningKey, KeyFileError> {
 pub fn pkcs8_document(file: &[u8]) -> Result<(Zeroizing<Vec<u8>>, Material), KeyFileError> {
     let block = Block::read(file)?;
     if block.label() != pem::PKCS8 {
-        return Err(block.unexpected("a PKCS#8 private key (\"PRIVATE KEY\")"));
+        return Err(block.not_private("a PKCS#8 private key (\"PRIVATE KEY\")"));
     }
     let material = read_private(&block)?.material;
     Ok((block.into_der(), material))
@@ -116,7 +116,7 @@ fn read_private(block: &Block<'_>) -> Result<Private, KeyFileError> {
         pem::PKCS8 => pkcs8::read(block.der()),
         pem::PKCS1 => rsa::read(block.der()),
         pem::SEC1 => elliptic::read(block.der(), None),
-        _ => Err(block.unexpected(
+        _ => Err(block.not_private(
             "a private key (\"PRIVATE KEY\", \"RSA PRIVATE KEY\" or \"EC PRIVATE KEY\")",
         )),
     }

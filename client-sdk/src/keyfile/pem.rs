@@ -15,6 +15,7 @@ pub(super) const SEC1: &str = "EC PRIVATE KEY";
 pub(super) const SPKI: &str = "PUBLIC KEY";
 
 const BEGIN: &str = "-----BEGIN ";
+const END: &str = "-----END ";
 const DASHES: &str = "-----";
 
 /// The one block of a file. Its DER is erased on drop.
@@ -35,8 +36,11 @@ impl<'a> Block<'a> {
         let text = std::str::from_utf8(file)
             .map_err(|_| KeyFileError::NotPem)?
             .trim();
+        let ends = text.matches(END).count();
         match text.matches(BEGIN).count() {
+            0 if ends > 0 => return Err(cut("ends", "BEGIN")),
             0 => return Err(KeyFileError::NotPem),
+            1 if ends == 0 => return Err(cut("begins", "END")),
             1 => {}
             count => return Err(KeyFileError::SeveralBlocks { count }),
         }
@@ -71,6 +75,15 @@ impl<'a> Block<'a> {
         self.der
     }
 
+    /// The error for a block that is no private key.
+    pub(super) fn not_private(&self, expected: &'static str) -> KeyFileError {
+        match self.label {
+            "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => KeyFileError::Certificate,
+            SPKI | "RSA PUBLIC KEY" => KeyFileError::PublicHalf,
+            _ => self.unexpected(expected),
+        }
+    }
+
     /// The error for a block of another kind.
     pub(super) fn unexpected(&self, expected: &'static str) -> KeyFileError {
         KeyFileError::UnexpectedBlock {
@@ -78,6 +91,10 @@ impl<'a> Block<'a> {
             expected,
         }
     }
+}
+
+fn cut(has: &'static str, lacks: &'static str) -> KeyFileError {
+    KeyFileError::CutPem { has, lacks }
 }
 
 /// One mapping of the DER library's errors; they may name positions, never content.

@@ -20,7 +20,10 @@ pub fn parse(file: &[u8]) -> Result<PublicKey, KeyFileError> {
     let block = Block::read(file)?;
     if block.label() != pem::SPKI {
         return Err(
-            block.unexpected("a public key (\"PUBLIC KEY\", as openssl pkey -pubout writes it)")
+            block.unexpected(
+                "a public key (\"PUBLIC KEY\": openssl pkey -pubout writes it from a private key, openssl x509 -pubkey \
+                 -noout from a certificate)",
+            )
         );
     }
     parse_der(block.der())

@@ -92,25 +92,6 @@ impl Client {
         self.send("/v1/pushes", push, 0, ORDINARY).await.map(|_| ())
     }
 
-    /// A plain operation of the provider plane, with the provider's bearer token.
-    pub async fn provider_operation(
-        &self,
-        request: Vec<u8>,
-        bearer: &str,
-    ) -> Result<Vec<u8>, CallError> {
-        let path = "/v1/provider/operations";
-        let request = self
-            .endpoint
-            .post(path)
-            .header(CONTENT_TYPE, CBOR)
-            .bearer_auth(bearer)
-            .body(request);
-        self.endpoint
-            .exchange_within(request, limits::FRAME, OPERATION)
-            .await
-            .map(|(body, _)| body)
-    }
-
     async fn owned(
         &self,
         path: &str,

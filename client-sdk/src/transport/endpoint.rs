@@ -46,6 +46,14 @@ pub struct HttpsEndpoint {
 }
 
 impl HttpsEndpoint {
+    /// The origin that an address of the form `https://HOST[:PORT]` stands for.
+    pub fn origin_of(url: &str) -> Result<String, ClientError> {
+        let origin = https_origin(url).ok_or_else(|| ClientError::Url {
+            url: url.to_owned(),
+        })?;
+        Ok(origin.as_str().trim_end_matches('/').to_owned())
+    }
+
     /// For `https://HOST[:PORT]`.
     pub fn new(url: &str, extra_root_pem: Option<&str>) -> Result<Self, ClientError> {
         Self::build(url, extra_root_pem, |builder| builder)

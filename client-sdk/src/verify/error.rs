@@ -4,6 +4,7 @@ use cofferdam_attestation::EvidenceError;
 use cofferdam_wire::binding::Measurement;
 use cofferdam_wire::id::{GroupId, RecipientId};
 
+use super::validator::ValidatorError;
 use crate::known::KnownError;
 
 /// Why a proof was refused.
@@ -97,6 +98,50 @@ pub enum ProofError {
     /// PRF-17: no provider key, or one that is malformed.
     #[error("PRF-17: the provider offers no key, or one that is not well formed")]
     ProviderKeys,
+    /// PRF-20: Evidence shows another signer of the image than the vendor names (T-53).
+    #[error(
+        "PRF-20: the {evidence} shows another signer of the image (PCR8) than the vendor's statement names for it"
+    )]
+    Signer {
+        /// Whose Evidence.
+        evidence: &'static str,
+    },
+    /// PRF-21: an image of an older epoch than the one that made the group (T-32).
+    #[error("PRF-21: the group admits an image ({}) of an older epoch than the one that made it; what a newer image held does not go to an older one", short(.0))]
+    OlderImage(Box<Measurement>),
+    /// PRF-22: the keys offered are not of one provider.
+    #[error(
+        "PRF-22: the provider keys offered are not those of one provider in the vendor's table"
+    )]
+    SeveralProviders,
+    /// PRF-23: a genuine image on somebody else's machine.
+    #[error(
+        "PRF-23: the enclave does not run on a machine of {provider}: its evidence shows none of the roles (PCR3) that the vendor's table names; somebody else runs this image"
+    )]
+    Machine {
+        /// The provider's name in the table.
+        provider: String,
+    },
+    /// PRF-24: the vendor's own address gave no statement that counts, and the trust file requires one.
+    #[error(
+        "PRF-24: {url} gave no vendor statement that counts ({reason}), and the trust file says vendor_url_required"
+    )]
+    VendorUrl {
+        /// Where it was asked for.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// PRF-25: a validator does not say that a provider key is in use.
+    #[error("PRF-25: the validator {url} does not confirm the provider key {key}: {reason}")]
+    Validator {
+        /// Who was asked.
+        url: String,
+        /// About which key.
+        key: RecipientId,
+        /// What it said, or what happened.
+        reason: ValidatorError,
+    },
     /// The memory of this machine cannot be asked, so PRF-10 and PRF-16 cannot be decided.
     #[error("PRF-10: {0}")]
     Known(#[from] KnownError),
@@ -123,6 +168,12 @@ impl ProofError {
             ProofError::GenesisBody(_) => "PRF-15",
             ProofError::Group { .. } => "PRF-16",
             ProofError::ProviderKey(_) | ProofError::ProviderKeys => "PRF-17",
+            ProofError::Signer { .. } => "PRF-20",
+            ProofError::OlderImage(_) => "PRF-21",
+            ProofError::SeveralProviders => "PRF-22",
+            ProofError::Machine { .. } => "PRF-23",
+            ProofError::VendorUrl { .. } => "PRF-24",
+            ProofError::Validator { .. } => "PRF-25",
         }
     }
 }

@@ -6,11 +6,12 @@
 use cofferdam_attestation::{Expected, Root, verify_at_own_time};
 use cofferdam_wire::binding::Measurement;
 use cofferdam_wire::group::{GenesisBody, GenesisRecord, genesis_user_data};
-use cofferdam_wire::id::GroupId;
+use cofferdam_wire::id::{GroupId, Pcr};
+use cofferdam_wire::vendor::Shown;
 use cofferdam_wire::{cbor, limits};
 
 use super::error::ProofError;
-use super::instance::on_the_wire;
+use super::instance::{on_the_wire, pcr};
 
 /// A genesis record that an enclave made. Only [`Genesis::verify`] makes one.
 #[derive(Debug, Clone)]
@@ -18,6 +19,7 @@ pub struct Genesis {
     group: GroupId,
     body: GenesisBody,
     measurement: Measurement,
+    pcr8: Option<Pcr>,
     evidence_s: u64,
 }
 
@@ -48,6 +50,7 @@ impl Genesis {
             group,
             body,
             measurement,
+            pcr8: pcr(&evidence, 8),
             evidence_s: evidence.timestamp_ms() / 1000,
         })
     }
@@ -65,6 +68,15 @@ impl Genesis {
     /// The image that made the group.
     pub fn measurement(&self) -> &Measurement {
         &self.measurement
+    }
+
+    /// What the genesis Evidence shows of the image, as a vendor statement judges it.
+    pub fn shown(&self) -> Shown {
+        Shown {
+            measurement: self.measurement,
+            pcr8: self.pcr8,
+            at_s: self.evidence_s,
+        }
     }
 
     /// When it was made, Unix seconds.

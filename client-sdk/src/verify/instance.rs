@@ -3,11 +3,12 @@
 //! Used by every Verifier of the customer's side: the SDK before it wraps or opens a session, the SDK again over a receipt
 //! from the past, the revocation service over a query. What they ask beyond that (statement, group, own list) is theirs.
 
-use cofferdam_attestation::{EvidenceError, Expected, Root, verify, verify_at_own_time};
+use cofferdam_attestation::{Evidence, EvidenceError, Expected, Root, verify, verify_at_own_time};
 use cofferdam_wire::binding::{self, Binding, Measurement, PolicyBounds};
 use cofferdam_wire::cose::{PublicKey, read_rsa_public};
-use cofferdam_wire::id::Nonce;
+use cofferdam_wire::id::{Nonce, Pcr};
 use cofferdam_wire::kind::Suite;
+use cofferdam_wire::vendor::Shown;
 use cofferdam_wire::{cbor, limits};
 
 use super::error::ProofError;
@@ -38,6 +39,8 @@ pub enum Moment<'a> {
 pub struct Instance {
     binding: Binding,
     measurement: Measurement,
+    pcr3: Option<Pcr>,
+    pcr8: Option<Pcr>,
     evidence_s: u64,
 }
 
@@ -93,6 +96,8 @@ impl Instance {
         Ok(Self {
             binding: decoded,
             measurement,
+            pcr3: pcr(&verified, 3),
+            pcr8: pcr(&verified, 8),
             evidence_s,
         })
     }
@@ -105,6 +110,20 @@ impl Instance {
     /// What the instance's image measures.
     pub fn measurement(&self) -> &Measurement {
         &self.measurement
+    }
+
+    /// What the Evidence shows of the image, as a vendor statement judges it.
+    pub fn shown(&self) -> Shown {
+        Shown {
+            measurement: self.measurement,
+            pcr8: self.pcr8,
+            at_s: self.evidence_s,
+        }
+    }
+
+    /// The IAM role of the machine that runs the enclave (PCR3), if the Evidence states it.
+    pub fn pcr3(&self) -> Option<&Pcr> {
+        self.pcr3.as_ref()
     }
 
     /// When the Evidence was made, Unix seconds, by the clock of the NSM.
@@ -120,6 +139,11 @@ pub(super) fn on_the_wire(measurement: cofferdam_attestation::Measurement) -> Me
         pcr1: measurement.pcr1,
         pcr2: measurement.pcr2,
     }
+}
+
+/// A register of verified Evidence.
+pub(super) fn pcr(evidence: &Evidence, index: u8) -> Option<Pcr> {
+    evidence.pcr(index).copied().map(Pcr)
 }
 
 /// Each thing that the Evidence did not say has its own check.

@@ -6,16 +6,27 @@
 //! ```
 //!
 //! Whom it trusts: the [`Trust`] that the customer wrote, the own clock, the own memory. Everything in the proof is the
-//! provider's word until a check has spoken for it; the checks PRF-1 to PRF-17 stand in `docs/protocol/proof.md` and run
-//! in the order that decides cheap things first. A failed proof changes nothing, also not in the memory.
+//! provider's word until a check has spoken for it; the checks PRF-1 to PRF-17 and PRF-20 to PRF-25 stand in
+//! `docs/protocol/proof.md` and run in the order that decides cheap things first. A failed proof changes nothing, also not in the memory.
 //!
-//! ```compile_fail
-//! // There is no way to the keys but through a verified proof: its fields are private and it has no constructor.
-//! let proven = cofferdam::verify::Proven { };
+//! There is no way to the keys but through a verified proof: its fields are private and it has no constructor.
+//!
+//! ```compile_fail,E0451
+//! fn forge(group: cofferdam::verify::Genesis, proven: cofferdam::verify::Proven) -> cofferdam::verify::Proven {
+//!     cofferdam::verify::Proven { genesis: group, ..proven }
+//! }
 //! ```
 //!
+//! ```compile_fail,E0451
+//! fn forge(keys: cofferdam::verify::ProvenKeys, tee: cofferdam_wire::binding::TeeKey) -> cofferdam::verify::ProvenKeys {
+//!     cofferdam::verify::ProvenKeys { vendor: tee, ..keys }
+//! }
 //! ```
-//! // Keys whose possession was proven can be wrapped to ...
+//!
+//! Keys whose possession was proven can be wrapped to; a verified proof alone is not enough, the live possession of both
+//! keys comes first.
+//!
+//! ```
 //! fn wrap_after_challenge(
 //!     keys: cofferdam::verify::ProvenKeys,
 //!     material: &cofferdam::keyfile::Material,
@@ -26,8 +37,7 @@
 //! }
 //! ```
 //!
-//! ```compile_fail
-//! // ... and a verified proof alone is not enough: the live possession of both keys comes first.
+//! ```compile_fail,E0308
 //! fn wrap_without_challenge(
 //!     proven: cofferdam::verify::Proven,
 //!     material: &cofferdam::keyfile::Material,
@@ -38,23 +48,28 @@
 //! }
 //! ```
 
+mod consult;
 mod error;
 mod genesis;
 mod instance;
 mod possession;
 mod statement;
+mod validator;
 
 use cofferdam_wire::binding::Binding;
 use cofferdam_wire::id::{Digest, GroupId, Nonce};
 use cofferdam_wire::kind::Suite;
 use cofferdam_wire::transcript::{Proof, ProviderKey};
+use cofferdam_wire::vendor::VendorStatement;
 use cofferdam_wire::{cbor, limits};
 
+pub use consult::Consulted;
 pub use error::ProofError;
 pub use genesis::Genesis;
 pub use instance::{Instance, Moment};
 pub use possession::{PossessionError, ProvenKeys, Suites};
 pub use statement::verify_statement;
+pub use validator::ValidatorError;
 
 use crate::crypto::random;
 use crate::known::Known;
@@ -81,10 +96,11 @@ pub struct Verifier {
     known: Known,
 }
 
-/// A proof that passed PRF-1 to PRF-17. Enough to open a session; to wrap, see [`Proven::prove_possession`].
+/// A proof that passed PRF-1 to PRF-17 and PRF-20 to PRF-25. Enough to open a session; to wrap, see [`Proven::prove_possession`].
 pub struct Proven {
     instance: Instance,
     genesis: Genesis,
+    provider: String,
     provider_keys: Vec<ProviderKey>,
     transcript: Digest,
     vendor_sequence: u64,
@@ -103,15 +119,32 @@ impl Verifier {
         &self.trust
     }
 
-    /// Verifies the body of `GET /v1/evidence`. `now_s` is the customer's clock, Unix seconds.
+    /// Asks those whom the trust file names beside the provider about a proof: the vendor at its own address, validators.
+    pub async fn consult(&self, proof: &[u8]) -> Consulted {
+        Consulted::about(&self.trust, proof).await
+    }
+
+    /// Verifies the body of `GET /v1/evidence`, with nobody else asked: a trust file that requires to ask refuses it.
+    /// `now_s` is the customer's clock, Unix seconds.
     pub fn verify(
         &self,
         proof: &[u8],
         nonce: FreshNonce,
         now_s: u64,
     ) -> Result<Proven, ProofError> {
+        self.verify_consulted(proof, nonce, &Consulted::default(), now_s)
+    }
+
+    /// Verifies the body of `GET /v1/evidence` and what [`Verifier::consult`] heard about it.
+    pub fn verify_consulted(
+        &self,
+        proof: &[u8],
+        nonce: FreshNonce,
+        consulted: &Consulted,
+        now_s: u64,
+    ) -> Result<Proven, ProofError> {
         let trust = &self.trust;
-        let proof: Proof =
+        let mut proof: Proof =
             cbor::decode(proof, limits::PROOF).map_err(|_| ProofError::Malformed("bundle"))?;
         let moment = Moment::Fresh {
             nonce: &nonce.0,
@@ -123,56 +156,20 @@ impl Verifier {
             &proof.enclave.evidence,
             moment,
         )?;
-        let binding = instance.binding();
-
-        let max_age_s = trust.vendor_statement_max_age_s();
-        let statement =
-            verify_statement(&proof.vendor_statement, trust.vendor(), now_s, max_age_s)?;
-        let evidence_s = instance.evidence_s();
-        if let Some(refused) = binding
-            .measurements
-            .iter()
-            .find(|measurement| !trust.accepts(&statement, measurement, evidence_s))
-        {
-            return Err(ProofError::MeasurementRefused(Box::new(*refused)));
-        }
-
-        let genesis = Genesis::verify(trust.root(), &proof.enclave.genesis)?;
-        if genesis.group() != binding.group {
-            return Err(ProofError::GenesisGroup {
-                made: genesis.group(),
-                said: binding.group,
-            });
-        }
-        if !trust.accepts(&statement, genesis.measurement(), genesis.evidence_s()) {
-            return Err(ProofError::GenesisMeasurement(Box::new(
-                *genesis.measurement(),
-            )));
-        }
-        if genesis.body().escrow != binding.escrow {
-            return Err(ProofError::GenesisBody(
-                "it names another escrow mode than the binding",
-            ));
-        }
-
-        let keys_fit = proof
-            .provider_keys
-            .iter()
-            .all(|key| instance::is_of_suite(key.suite, &key.public));
-        if !(1..=2 * Suite::ALL.len()).contains(&proof.provider_keys.len()) || !keys_fit {
-            return Err(ProofError::ProviderKeys);
-        }
-        for key in &proof.provider_keys {
-            if !statement.names_provider_key(&key.id()) {
-                return Err(ProofError::ProviderKey(key.id()));
-            }
-        }
-
+        let (statement, counted) =
+            statement::choose(&proof.vendor_statement, consulted, trust, now_s)?;
+        // T speaks of what was verified.
+        proof.vendor_statement = counted.to_vec();
+        self.judge_images(&instance, &statement)?;
+        let genesis = self.judge_genesis(&proof.enclave.genesis, &instance, &statement)?;
+        let provider = judge_provider(&proof.provider_keys, &instance, &statement)?;
+        self.hear_validators(&proof.provider_keys, consulted, now_s)?;
         self.remember(genesis.group(), statement.sequence)?;
         Ok(Proven {
             transcript: proof.transcript(&nonce.0, None),
             instance,
             genesis,
+            provider,
             provider_keys: proof.provider_keys,
             vendor_sequence: statement.sequence,
             verified_s: now_s,
@@ -182,6 +179,96 @@ impl Verifier {
                 .filter(|suite| trust.admits(*suite))
                 .collect(),
         })
+    }
+
+    /// PRF-11 and PRF-20: every image that may hold the group's keys, and the one that answered.
+    fn judge_images(
+        &self,
+        instance: &Instance,
+        statement: &VendorStatement,
+    ) -> Result<(), ProofError> {
+        let mut admitted = instance.binding().measurements.iter();
+        let evidence_s = instance.evidence_s();
+        let refused = admitted.find(|image| !self.trust.accepts(statement, image, evidence_s));
+        if let Some(refused) = refused {
+            return Err(ProofError::MeasurementRefused(Box::new(*refused)));
+        }
+        if statement.signer_fits(&instance.shown()) {
+            Ok(())
+        } else {
+            let evidence = "evidence";
+            Err(ProofError::Signer { evidence })
+        }
+    }
+
+    /// PRF-12 to PRF-15, PRF-20 and PRF-21: how the group was made, and by what.
+    fn judge_genesis(
+        &self,
+        record: &[u8],
+        instance: &Instance,
+        statement: &VendorStatement,
+    ) -> Result<Genesis, ProofError> {
+        let (trust, binding) = (&self.trust, instance.binding());
+        let genesis = Genesis::verify(trust.root(), record)?;
+        if genesis.group() != binding.group {
+            return Err(ProofError::GenesisGroup {
+                made: genesis.group(),
+                said: binding.group,
+            });
+        }
+        let maker = genesis.measurement();
+        if !trust.accepts(statement, maker, genesis.evidence_s()) {
+            return Err(ProofError::GenesisMeasurement(Box::new(*maker)));
+        }
+        if !statement.signer_fits(&genesis.shown()) {
+            let evidence = "genesis evidence";
+            return Err(ProofError::Signer { evidence });
+        }
+        // An older image does not ask this itself, so whoever lets it in has to: officers verify with this code too.
+        let mut admitted = binding.measurements.iter();
+        if let Some(older) = admitted.find(|image| !statement.may_follow(image, maker)) {
+            return Err(ProofError::OlderImage(Box::new(*older)));
+        }
+        if genesis.body().escrow != binding.escrow {
+            return Err(ProofError::GenesisBody(
+                "it names another escrow mode than the binding",
+            ));
+        }
+        Ok(genesis)
+    }
+
+    /// PRF-25: each validator of the trust file says "current" of each key offered; silence is a no.
+    fn hear_validators(
+        &self,
+        keys: &[ProviderKey],
+        consulted: &Consulted,
+        now_s: u64,
+    ) -> Result<(), ProofError> {
+        for (place, validator) in self.trust.validators().iter().enumerate() {
+            for key in keys.iter().map(ProviderKey::id) {
+                let mut answers = consulted.answers.iter();
+                let heard = answers.find(|heard| heard.validator == place && heard.key == key);
+                let confirmed = match heard {
+                    None => Err(ValidatorError::NotAsked),
+                    Some(heard) => match &heard.answer {
+                        Err(error) => Err(error.clone().into()),
+                        Ok(answer) => validator::verify_answer(
+                            answer,
+                            &validator.key,
+                            &heard.nonce,
+                            &key,
+                            now_s,
+                        ),
+                    },
+                };
+                confirmed.map_err(|reason| ProofError::Validator {
+                    url: validator.url.to_string(),
+                    key,
+                    reason,
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// PRF-10 and PRF-16, and what passed is noted. An explicit pin in the trust file decides over the memory.
@@ -215,6 +302,32 @@ impl Verifier {
     }
 }
 
+/// PRF-17, PRF-22 and PRF-23: the keys offered are those of one provider, on a machine of which the enclave runs. Its name.
+fn judge_provider(
+    keys: &[ProviderKey],
+    instance: &Instance,
+    statement: &VendorStatement,
+) -> Result<String, ProofError> {
+    let keys_fit = keys
+        .iter()
+        .all(|key| instance::is_of_suite(key.suite, &key.public));
+    if !(1..=2 * Suite::ALL.len()).contains(&keys.len()) || !keys_fit {
+        return Err(ProofError::ProviderKeys);
+    }
+    let ids: Vec<_> = keys.iter().map(ProviderKey::id).collect();
+    if let Some(unnamed) = ids.iter().find(|id| !statement.names_provider_key(id)) {
+        return Err(ProofError::ProviderKey(*unnamed));
+    }
+    let provider = statement
+        .provider_of(&ids)
+        .ok_or(ProofError::SeveralProviders)?;
+    if !provider.runs(instance.pcr3()) {
+        let provider = provider.name.clone();
+        return Err(ProofError::Machine { provider });
+    }
+    Ok(provider.name.clone())
+}
+
 impl Proven {
     /// What the Evidence vouches for.
     pub fn binding(&self) -> &Binding {
@@ -236,7 +349,12 @@ impl Proven {
         self.genesis.group()
     }
 
-    /// The provider's keys, each of them in the vendor's table.
+    /// The provider's name in the vendor's table.
+    pub fn provider(&self) -> &str {
+        &self.provider
+    }
+
+    /// The provider's keys, each of them in that entry of the table.
     pub fn provider_keys(&self) -> &[ProviderKey] {
         &self.provider_keys
     }

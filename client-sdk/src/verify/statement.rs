@@ -1,12 +1,15 @@
-//! The vendor's statement: signed by the pinned vendor and current (PRF-8, PRF-9).
+//! The vendor's statement: signed by the pinned vendor and current (PRF-8, PRF-9), and which one counts if the vendor was
+//! asked itself (PRF-24).
 
 use cofferdam_wire::context;
 use cofferdam_wire::cose::{CoseSign1, PublicKey};
 use cofferdam_wire::vendor::VendorStatement;
 use cofferdam_wire::{cbor, limits};
 
+use super::consult::Consulted;
 use super::error::ProofError;
 use crate::crypto::signing::verify_sign1;
+use crate::trust::Trust;
 
 /// Verifies a statement as of `at_s`; it must have been issued at most `max_age_s` before.
 pub fn verify_statement(
@@ -41,5 +44,42 @@ pub fn verify_statement(
     match rules.iter().find(|(holds, _)| !holds) {
         Some((_, rule)) => Err(ProofError::VendorStale(rule)),
         None => Ok(statement),
+    }
+}
+
+/// The statement that counts, and its bytes: of the stapled and the fetched one, those that pass PRF-8 and PRF-9, and of
+/// these the one with the higher sequence.
+pub(super) fn choose<'a>(
+    stapled: &'a [u8],
+    consulted: &'a Consulted,
+    trust: &Trust,
+    now_s: u64,
+) -> Result<(VendorStatement, &'a [u8]), ProofError> {
+    let judge = |bytes: &'a [u8]| {
+        verify_statement(
+            bytes,
+            trust.vendor(),
+            now_s,
+            trust.vendor_statement_max_age_s(),
+        )
+        .map(|statement| (statement, bytes))
+    };
+    let stapled = judge(stapled);
+    let Some(source) = trust.vendor_url() else {
+        return stapled;
+    };
+    let fetched = match &consulted.statement {
+        None => Err("it was not asked".to_owned()),
+        Some(Err(error)) => Err(error.to_string()),
+        Some(Ok(bytes)) => judge(bytes).map_err(|error| error.to_string()),
+    };
+    match (fetched, stapled) {
+        (Err(reason), _) if source.is_required => Err(ProofError::VendorUrl {
+            url: source.url.to_string(),
+            reason,
+        }),
+        (Ok(fetched), Ok(stapled)) if stapled.0.sequence >= fetched.0.sequence => Ok(stapled),
+        (Ok(fetched), _) => Ok(fetched),
+        (Err(_), stapled) => stapled,
     }
 }

@@ -174,7 +174,7 @@ fn public_half(cose_key: &[u8]) -> Vec<u8> {
 /// What goes wrong at the provider.
 #[derive(Default)]
 pub(crate) struct Faults {
-    /// Refuse so many imports, then take them.
+    /// Refuse so many imports, the last of these first, then take them.
     pub(crate) refuse_imports: Vec<Code>,
     /// Lie in the receipt.
     pub(crate) lie: Option<fn(&mut Receipt)>,
@@ -199,6 +199,7 @@ pub(crate) struct Played<'a> {
     pub(crate) imports: Mutex<Vec<Vec<u8>>>,
     pub(crate) openings: Mutex<usize>,
     pub(crate) receipts: Mutex<Vec<ReceiptBundle>>,
+    pub(crate) destroyed: Mutex<Vec<KeyId>>,
     served: Mutex<Vec<Served>>,
     first_answer: Mutex<Option<Vec<u8>>>,
 }
@@ -211,6 +212,7 @@ impl<'a> Played<'a> {
             imports: Mutex::default(),
             openings: Mutex::default(),
             receipts: Mutex::default(),
+            destroyed: Mutex::default(),
             served: Mutex::default(),
             first_answer: Mutex::default(),
         }
@@ -276,7 +278,15 @@ impl<'a> Played<'a> {
         let answer = match request.operation {
             Operation::Random { count } => Answer::Done(Outcome::Bytes(vec![7; count.into()])),
             Operation::Destroy { key } if key.0 == [1; 32] => Answer::Done(Outcome::Verdict(true)),
-            Operation::Destroy { .. } => Answer::Done(Outcome::Destroyed(true)),
+            Operation::Destroy { key } => {
+                let mut destroyed = self.destroyed.lock().unwrap();
+                if destroyed.contains(&key) {
+                    Answer::Refused(Code::NotFound)
+                } else {
+                    destroyed.push(key);
+                    Answer::Done(Outcome::Destroyed(true))
+                }
+            }
             Operation::Sign {
                 input: Input::Message(message),
                 ..
@@ -288,6 +298,21 @@ impl<'a> Played<'a> {
             } => Answer::Done(Outcome::Verdict(
                 signature == [b"signed ", &message[..]].concat(),
             )),
+            Operation::Encrypt { aad, data, .. } => {
+                Answer::Done(Outcome::Bytes([&aad[..], b"|", &data].concat()))
+            }
+            Operation::Decrypt { aad, data, .. } => {
+                match data.strip_prefix(&[&aad[..], b"|"].concat()[..]) {
+                    Some(plain) => Answer::Done(Outcome::Bytes(plain.to_vec())),
+                    None => Answer::Refused(Code::OperationFailed),
+                }
+            }
+            Operation::Mac { data, .. } => {
+                Answer::Done(Outcome::Bytes([b"mac of ", &data[..]].concat()))
+            }
+            Operation::VerifyMac { data, tag, .. } => {
+                Answer::Done(Outcome::Verdict(tag == [b"mac of ", &data[..]].concat()))
+            }
             Operation::Hash { data, .. } => Answer::Done(Outcome::Bytes(data)),
             _ => Answer::Refused(Code::NotFound),
         };

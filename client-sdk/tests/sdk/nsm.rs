@@ -23,6 +23,8 @@ pub(crate) struct Nsm {
 pub(crate) struct Says<'a> {
     pub(crate) at_s: u64,
     pub(crate) measurement: Measurement,
+    /// Registers beside those of the measurement, ascending.
+    pub(crate) further: &'a [(u8, [u8; 48])],
     pub(crate) nonce: Option<&'a [u8]>,
     pub(crate) user_data: Option<&'a [u8]>,
     pub(crate) public_key: Option<&'a [u8]>,
@@ -112,14 +114,15 @@ impl Nsm {
             .unwrap()
             .u64(says.at_s * 1000)
             .unwrap();
-        encoder.str("pcrs").unwrap().map(3).unwrap();
         let pcrs = [
-            says.measurement.pcr0,
-            says.measurement.pcr1,
-            says.measurement.pcr2,
+            (0, says.measurement.pcr0),
+            (1, says.measurement.pcr1),
+            (2, says.measurement.pcr2),
         ];
-        for (index, pcr) in pcrs.iter().enumerate() {
-            encoder.u64(index as u64).unwrap().bytes(pcr).unwrap();
+        let count = (pcrs.len() + says.further.len()) as u64;
+        encoder.str("pcrs").unwrap().map(count).unwrap();
+        for (index, pcr) in pcrs.iter().chain(says.further) {
+            encoder.u8(*index).unwrap().bytes(pcr).unwrap();
         }
         encoder
             .str("certificate")

@@ -168,7 +168,7 @@ fn prf_7_an_image_that_its_group_does_not_admit_is_refused() {
 }
 
 #[test]
-fn prf_8_only_the_pinned_vendor_speaks() {
+fn prf_8_t53_only_the_pinned_vendor_speaks() {
     let error = refusal(|_, draft| draft.vendor = Some(SigningKey::generate(SignatureKind::P256)));
     assert!(matches!(error, ProofError::VendorSignature), "{error}");
 }
@@ -275,7 +275,7 @@ fn prf_13_genesis_evidence_is_of_this_body_and_of_nothing_else() {
 }
 
 #[test]
-fn prf_14_the_image_that_made_the_group_was_good_then() {
+fn prf_14_t80_the_image_that_made_the_group_was_good_then() {
     let error = refusal(|_, draft| draft.genesis_measurement = FOREIGN_IMAGE);
     assert!(
         matches!(&error, ProofError::GenesisMeasurement(image) if **image == FOREIGN_IMAGE),

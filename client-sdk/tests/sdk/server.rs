@@ -32,11 +32,13 @@ pub(crate) struct Provider {
     pub(crate) played: Played<'static>,
     /// State by handle.
     pub(crate) registrations: Mutex<BTreeMap<String, &'static str>>,
+    /// Every grant epoch that was set.
+    pub(crate) epochs: Mutex<Vec<u64>>,
 }
 
-struct Request {
+pub(crate) struct Request {
     method: String,
-    path: String,
+    pub(crate) path: String,
     headers: BTreeMap<String, String>,
     body: Vec<u8>,
 }
@@ -47,19 +49,9 @@ impl Server {
         let provider = Arc::new(Provider {
             played: Played::new(world),
             registrations: Mutex::default(),
+            epochs: Mutex::default(),
         });
-        let certified = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
-        let key = tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer::from(
-            certified.signing_key.serialize_der(),
-        );
-        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certified.cert.der().clone()], key.into())
-            .unwrap();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let (acceptor, ca_pem) = acceptor();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
         let serving = Arc::clone(&provider);
@@ -76,7 +68,7 @@ impl Server {
         });
         Server {
             url,
-            ca_pem: certified.cert.pem(),
+            ca_pem,
             provider,
         }
     }
@@ -84,6 +76,22 @@ impl Server {
     pub(crate) fn world(&self) -> &'static World {
         self.provider.played.world
     }
+}
+
+/// TLS for 127.0.0.1 under a certificate of its own, and that certificate.
+pub(crate) fn acceptor() -> (TlsAcceptor, String) {
+    let certified = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let key = tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer::from(
+        certified.signing_key.serialize_der(),
+    );
+    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key.into())
+        .unwrap();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    (TlsAcceptor::from(Arc::new(config)), certified.cert.pem())
 }
 
 async fn serve(mut stream: TlsStream<TcpStream>, provider: Arc<Provider>) {
@@ -106,7 +114,7 @@ async fn serve(mut stream: TlsStream<TcpStream>, provider: Arc<Provider>) {
     }
 }
 
-async fn read_request(stream: &mut TlsStream<TcpStream>) -> Option<Request> {
+pub(crate) async fn read_request(stream: &mut TlsStream<TcpStream>) -> Option<Request> {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -223,6 +231,14 @@ fn registrations(
             None => return problem(Code::NotFound),
         },
         ("POST", handle, Some(verb), bearer) => {
+            if verb == "grant-epoch" {
+                let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+                let (state, epoch) = (registrations[handle], body["epoch"].as_u64().unwrap());
+                provider.epochs.lock().unwrap().push(epoch);
+                let mut shown = shown(handle, state);
+                shown["grant_epoch"] = epoch.into();
+                return ("200 OK", "application/json", shown.to_string().into_bytes());
+            }
             let (state, role) = match verb {
                 "activate" => ("active", REGISTRAR),
                 "suspend" => ("suspended", ADMIN),

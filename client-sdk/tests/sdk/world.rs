@@ -50,12 +50,15 @@ pub(crate) struct Draft {
     pub(crate) nonce: Nonce,
     pub(crate) binding: Binding,
     pub(crate) measurement: Measurement,
+    /// Registers beside those of the measurement.
+    pub(crate) further: Vec<(u8, [u8; 48])>,
     pub(crate) user_data: Option<[u8; 48]>,
     pub(crate) public_key: Option<Vec<u8>>,
     pub(crate) statement: VendorStatement,
     pub(crate) vendor: Option<SigningKey>,
     pub(crate) genesis_body: GenesisBody,
     pub(crate) genesis_measurement: Measurement,
+    pub(crate) genesis_further: Vec<(u8, [u8; 48])>,
     pub(crate) genesis_s: u64,
     pub(crate) genesis_nonce: Option<[u8; 32]>,
     pub(crate) genesis_public_key: Option<Vec<u8>>,
@@ -94,6 +97,10 @@ impl World {
             vendor_statement_max_age_s: None,
             suites: None,
             measurements: None,
+            vendor_url: None,
+            vendor_url_required: false,
+            vendor_ca: None,
+            validators: Vec::new(),
         }
     }
 
@@ -174,11 +181,13 @@ impl World {
             images: vec![Image {
                 measurement: IMAGE,
                 until_s: None,
+                pcr8: None,
                 epoch: 1,
             }],
             providers: vec![Provider {
                 name: "acme".into(),
                 keys,
+                pcr3: Vec::new(),
             }],
         }
     }
@@ -188,12 +197,14 @@ impl World {
             nonce: *nonce,
             binding: self.binding(),
             measurement: IMAGE,
+            further: Vec::new(),
             user_data: None,
             public_key: None,
             statement: self.statement(),
             vendor: None,
             genesis_body: self.genesis_body(),
             genesis_measurement: IMAGE,
+            genesis_further: Vec::new(),
             genesis_s: self.now_s - 100 * DAY,
             genesis_nonce: None,
             genesis_public_key: None,
@@ -214,6 +225,7 @@ impl World {
         self.nsm.attest(&Says {
             at_s,
             measurement: IMAGE,
+            further: &[],
             nonce: Some(nonce),
             user_data: Some(&user_data),
             public_key: Some(&public_key),
@@ -239,6 +251,7 @@ impl World {
         let evidence = self.nsm.attest(&Says {
             at_s: self.now_s,
             measurement: draft.measurement,
+            further: &draft.further,
             nonce: Some(&draft.nonce.0),
             user_data: Some(&user_data),
             public_key: Some(&public_key),
@@ -248,6 +261,7 @@ impl World {
         let genesis_evidence = self.nsm.attest(&Says {
             at_s: draft.genesis_s,
             measurement: draft.genesis_measurement,
+            further: &draft.genesis_further,
             nonce: Some(&draft.genesis_nonce.unwrap_or(group.0)),
             user_data: Some(&genesis_user_data(&body)),
             public_key: draft.genesis_public_key.as_deref(),

@@ -11,7 +11,8 @@ use cofferdam_wire::group::{
     GenesisBody, GenesisRecord, RecoverRequest, Recovery, SealedShare, Share, genesis_user_data,
     group_key_commitment, share_commitment, share_to_enclave_info,
 };
-use cofferdam_wire::id::{GroupId, Thumbprint};
+use cofferdam_wire::id::{GroupId, Pcr, Thumbprint};
+use cofferdam_wire::vendor::Shown;
 use cofferdam_wire::{Code, cbor, limits};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,7 +43,7 @@ impl Recovering {
             cbor::decode(body, limits::GENESIS_RECORD + limits::VENDOR_STATEMENT + 16)?;
         // GRP-2
         let statement = anchors.statement(&request.vendor_statement, now_s)?;
-        if !statement.accepts(own, now_s) {
+        if !statement.names(own, now_s) {
             return Err(Code::EvidenceRefused);
         }
         let record: GenesisRecord = cbor::decode(&request.genesis, limits::GENESIS_RECORD)?;
@@ -63,12 +64,20 @@ impl Recovering {
         }
         // GRP-4
         let made = evidence.measurement();
-        let measurement = Measurement {
-            pcr0: made.pcr0,
-            pcr1: made.pcr1,
-            pcr2: made.pcr2,
+        let shown = Shown {
+            measurement: Measurement {
+                pcr0: made.pcr0,
+                pcr1: made.pcr1,
+                pcr2: made.pcr2,
+            },
+            pcr8: evidence.pcr(8).copied().map(Pcr),
+            at_s: evidence.timestamp_ms() / 1000,
         };
-        if !statement.accepts(&measurement, evidence.timestamp_ms() / 1000) {
+        if !statement.accepts(&shown) {
+            return Err(Code::EvidenceRefused);
+        }
+        // GRP-7
+        if !statement.may_follow(own, &shown.measurement) {
             return Err(Code::EvidenceRefused);
         }
         let body: GenesisBody = cbor::decode(&record.body, limits::GENESIS_BODY)?;

@@ -5,14 +5,15 @@ use super::problem::Problem;
 use super::{cbor_answer, raw_answer};
 use crate::evidence;
 use crate::parent::Parent;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use cofferdam_wire::id::Nonce;
+use cofferdam_wire::id::{Nonce, RecipientId};
 use cofferdam_wire::link::Message;
 use cofferdam_wire::{Code, limits};
 use serde::Deserialize;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// A push is two signed structures.
 const PUSH: usize = 2 * limits::STATUS_CERTIFICATE;
@@ -32,6 +33,21 @@ pub(super) async fn evidence(
     let nonce = Nonce::from_hex(&nonce).ok_or(Code::Malformed)?;
     let permit = client.admit(0).await?;
     Ok(cbor_answer(parent.evidence.proof(nonce, permit).await?))
+}
+
+pub(super) async fn validate(
+    State(parent): State<Arc<Parent>>,
+    Caller(client): Caller,
+    Path(id): Path<String>,
+    query: Result<Query<NonceQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Problem> {
+    let key = RecipientId::from_hex(&id).ok_or(Code::Malformed)?;
+    let Query(NonceQuery { nonce }) = query.map_err(|_| Code::Malformed)?;
+    let nonce = Nonce::from_hex(&nonce).ok_or(Code::Malformed)?;
+    let _permit = client.admit(0).await?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now_s = now.map_err(|_| Code::Internal)?.as_secs();
+    Ok(cbor_answer(parent.validator.answer(key, nonce, now_s)))
 }
 
 pub(super) async fn challenge(

@@ -52,6 +52,7 @@ paths! {
         post "/v1/requests" => app::request,
         get "/v1/stream" => stream::upgrade,
         post "/v1/provider/operations" => plane::operation,
+        get "/v1/validator/{id}" => app::validate,
         get "/v1/keys" => owner::keys,
         get "/v1/keys/{id}" => owner::key,
         post "/v1/pushes" => app::push,

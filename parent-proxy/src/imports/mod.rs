@@ -16,6 +16,7 @@ use crate::provider_keys::ProviderKeys;
 use crate::store::{Fate, NewKey, Store};
 use crate::vendor_statement::VendorStatementFile;
 use admission::Admitted;
+use cofferdam_wire::id::{PartitionId, Thumbprint};
 use cofferdam_wire::import::{ImportRequest, Imported, ReceiptBundle};
 use cofferdam_wire::link::Message;
 use cofferdam_wire::{Code, cbor, limits};
@@ -30,7 +31,9 @@ const PEELING: usize = 8;
 pub struct Imports {
     keys: Arc<dyn ProviderKeys>,
     admission: Admission,
-    quota: Quota,
+    owners: Quota<Thumbprint>,
+    partitions: Quota<PartitionId>,
+    keys_per_owner: u64,
     keys_per_partition: u64,
     store: Store,
     link: Link,
@@ -50,7 +53,9 @@ impl Imports {
         Self {
             keys,
             admission,
-            quota: Quota::new(limits.imports_per_minute),
+            owners: Quota::new(limits.imports_per_minute_per_owner),
+            partitions: Quota::new(limits.imports_per_minute),
+            keys_per_owner: limits.keys_per_owner,
             keys_per_partition: limits.keys_per_partition,
             store,
             link,
@@ -62,15 +67,13 @@ impl Imports {
     /// Runs one import; gives the encoded [`ReceiptBundle`].
     pub(crate) async fn import(&self, request: &[u8], permit: Permit) -> Result<Vec<u8>, Code> {
         let admitted = Admitted::check(request, &self.admission, self.keys.as_ref())?;
-        self.quota.take(&admitted.partition)?;
+        self.owners.take(&admitted.owner)?;
+        self.partitions.take(&admitted.partition)?;
         match self.store.fate(&admitted.key).await? {
             Fate::Gone => return Err(Code::Revoked),
-            Fate::Unknown
-                if self.store.count(&admitted.partition).await? >= self.keys_per_partition =>
-            {
-                return Err(Code::Busy);
-            }
-            Fate::Unknown | Fate::Kept => (),
+            Fate::Unknown => self.has_room(&admitted).await?,
+            // A repeated import is no further key.
+            Fate::Kept => (),
         }
         // Without a statement there would be no bundle to return; better to know before the enclave has worked.
         let vendor_statement = self.statement.current().map_err(|error| {
@@ -109,6 +112,16 @@ impl Imports {
         metrics::counter!("cofferdam_imports").increment(1);
         tracing::info!(%key, %owner, %partition, "import stored");
         Ok(bundle)
+    }
+
+    /// Whether the owner and its partition may keep one more key (T-38).
+    async fn has_room(&self, admitted: &Admitted) -> Result<(), Code> {
+        let of_owner = self.store.count_of_owner(&admitted.owner).await?;
+        let of_partition = self.store.count(&admitted.partition).await?;
+        if of_owner >= self.keys_per_owner || of_partition >= self.keys_per_partition {
+            return Err(Code::Busy);
+        }
+        Ok(())
     }
 
     async fn peel(&self, admitted: Admitted) -> Result<ImportRequest, Code> {

@@ -1,17 +1,20 @@
-//! How fast a partition may import. It protects partitions from each other, and the store from filling in an hour.
+//! How fast an owner and a partition may import. It protects them from each other, and the store from filling in an hour.
+//!
+//! A partition's name is its owner's choice, so a count of partitions alone would bound nobody: the owner is counted first.
 
 use cofferdam_wire::Code;
-use cofferdam_wire::id::PartitionId;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// Partitions remembered at once. Beyond it those that have their whole allowance back are forgotten.
+/// Ids remembered at once. Beyond it those that have their whole allowance back are forgotten.
 const REMEMBERED: usize = 10_000;
 
-pub(super) struct Quota {
+/// Allowances of one kind of id.
+pub(super) struct Quota<Id> {
     per_minute: f64,
-    buckets: Mutex<HashMap<PartitionId, Bucket>>,
+    buckets: Mutex<HashMap<Id, Bucket>>,
 }
 
 struct Bucket {
@@ -25,7 +28,7 @@ impl Bucket {
     }
 }
 
-impl Quota {
+impl<Id: Copy + Eq + Hash> Quota<Id> {
     pub(super) fn new(per_minute: u32) -> Self {
         Self {
             per_minute: per_minute.max(1).into(),
@@ -33,20 +36,20 @@ impl Quota {
         }
     }
 
-    /// Takes one import from the partition's allowance, or refuses with `Busy`.
-    pub(super) fn take(&self, partition: &PartitionId) -> Result<(), Code> {
-        self.take_at(partition, Instant::now())
+    /// Takes one import from this one's allowance, or refuses with `Busy`.
+    pub(super) fn take(&self, id: &Id) -> Result<(), Code> {
+        self.take_at(id, Instant::now())
     }
 
-    fn take_at(&self, partition: &PartitionId, now: Instant) -> Result<(), Code> {
+    fn take_at(&self, id: &Id, now: Instant) -> Result<(), Code> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= REMEMBERED && !buckets.contains_key(partition) {
+        if buckets.len() >= REMEMBERED && !buckets.contains_key(id) {
             buckets.retain(|_, bucket| bucket.left_at(now, self.per_minute) < self.per_minute);
             if buckets.len() >= REMEMBERED {
                 return Err(Code::Busy);
             }
         }
-        let bucket = buckets.entry(*partition).or_insert(Bucket {
+        let bucket = buckets.entry(*id).or_insert(Bucket {
             left: self.per_minute,
             at: now,
         });
@@ -62,6 +65,7 @@ impl Quota {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cofferdam_wire::id::PartitionId;
     use std::time::Duration;
 
     #[test]

@@ -26,6 +26,7 @@ const SCHEMA: &[&str] = &[
         CHECK ((record IS NULL) = (gone IS NOT NULL))
     ) STRICT",
     "CREATE INDEX IF NOT EXISTS keys_by_owner ON keys (owner, key_id)",
+    "CREATE INDEX IF NOT EXISTS keys_kept_by_owner ON keys (owner) WHERE gone IS NULL",
     "CREATE INDEX IF NOT EXISTS keys_by_partition ON keys (partition_id) WHERE gone IS NULL",
     "CREATE TABLE IF NOT EXISTS genesis (
         only_one INTEGER PRIMARY KEY CHECK (only_one = 1),
@@ -224,6 +225,16 @@ impl Store {
         let count: i64 =
             sqlx::query_scalar("SELECT COUNT(*) FROM keys WHERE partition_id = ? AND gone IS NULL")
                 .bind(partition.0.to_vec())
+                .fetch_one(&self.readers)
+                .await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Keys kept for an owner, in all its partitions.
+    pub async fn count_of_owner(&self, owner: &Thumbprint) -> Result<u64, StoreError> {
+        let count: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM keys WHERE owner = ? AND gone IS NULL")
+                .bind(owner.0.to_vec())
                 .fetch_one(&self.readers)
                 .await?;
         Ok(count.unsigned_abs())

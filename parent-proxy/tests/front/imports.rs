@@ -294,6 +294,44 @@ async fn a_partition_has_a_limit_of_its_own() {
     assert!(import(&Customer::of(&parent).await, 3).await.is_ok());
 }
 
+/// Two partitions of one owner, which has a limit over both; each of them has room by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn t38_a_new_partition_gives_an_owner_no_more_room() {
+    let parent = Parent::with("admit = \"all\"\n[limits]\nkeys_per_owner = 2").await;
+    let customer = Customer::of(&parent).await;
+    let import = async |customer: &Customer, partition: &str, number| {
+        let mut parts = customer.parts(Suite::XWing, number);
+        parts.header.partition = partition.into();
+        let request = cbor::encode(&customer.request(&parts).1);
+        parent.post("/v1/imports", request).await
+    };
+    assert!(import(&customer, "payments", 1).await.is_ok());
+    assert!(import(&customer, "another", 2).await.is_ok());
+    assert_eq!(import(&customer, "a third", 3).await, Err(Code::Busy));
+    assert!(import(&customer, "another", 2).await.is_ok());
+    assert_eq!(customer.keys(&parent).await.len(), 2);
+    let other = Customer::of(&parent).await;
+    assert!(import(&other, "payments", 3).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t39_a_new_partition_gives_an_owner_no_more_imports_a_minute() {
+    let limits = "admit = \"all\"\n[limits]\nimports_per_minute_per_owner = 1";
+    let parent = Parent::with(limits).await;
+    let customer = Customer::of(&parent).await;
+    let import = async |customer: &Customer, partition: &str| {
+        let mut parts = customer.parts(Suite::XWing, 1);
+        parts.header.partition = partition.into();
+        let request = cbor::encode(&customer.request(&parts).1);
+        parent.post("/v1/imports", request).await
+    };
+    assert!(import(&customer, "payments").await.is_ok());
+    assert_eq!(import(&customer, "another").await, Err(Code::Busy));
+    assert_eq!(parent.enclave.asked(Message::Import).len(), 1);
+    let other = Customer::of(&parent).await;
+    assert!(import(&other, "another").await.is_ok());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_note_of_the_enclave_ends_a_key_for_ever() {
     let parent = Parent::start().await;

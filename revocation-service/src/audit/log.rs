@@ -11,11 +11,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use cofferdam::crypto::signing::SigningKey;
+use cofferdam::private_file;
 use cofferdam_wire::cose::PublicKey;
 use cofferdam_wire::id::{Digest, Handle};
 
 use super::entry::{Cause, Entry, MAX_LINE, START};
-use crate::private_file;
 use crate::registration::Registration;
 
 /// Why the log cannot be used.

@@ -11,13 +11,13 @@ use std::time::Instant;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use cofferdam::crypto::random;
+use cofferdam::private_file;
 use cofferdam_wire::Code;
 use cofferdam_wire::id::{Digest, sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::Problem;
-use crate::private_file;
 
 /// Shortest token accepted from a file, in bytes: 128 bits in hex.
 const SHORTEST_TOKEN: usize = 32;

@@ -72,6 +72,27 @@ fn the_block_must_be_alone() {
 }
 
 #[test]
+fn a_file_that_was_cut_is_told_apart_from_one_that_is_no_pem() {
+    let text = std::str::from_utf8(P256).unwrap();
+    let end = text.find("-----END").unwrap();
+    for length in [28, 60, end - 1, end, end + 5] {
+        assert!(
+            matches!(
+                refused(&P256[..length]),
+                KeyFileError::CutPem { has: "begins", .. }
+            ),
+            "{length}"
+        );
+    }
+    assert!(matches!(
+        refused(&P256[1..]),
+        KeyFileError::CutPem { has: "ends", .. }
+    ));
+    let sentence = refused(&P256[..60]).to_string();
+    assert!(sentence.contains("END line is missing"), "{sentence}");
+}
+
+#[test]
 fn encrypted_keys_are_named_with_the_way_out() {
     for file in [
         key!("bad-encrypted-pkcs8.pem"),
@@ -94,8 +115,16 @@ fn files_that_are_no_private_keys_are_refused() {
             actual: MAX_FILE_LEN + 1
         }
     );
-    assert!(matches!(
+    assert_eq!(
         refused(key!("ec-p256-public.pem")),
+        KeyFileError::PublicHalf
+    );
+    assert_eq!(
+        refused(&pem("CERTIFICATE", &[1, 2, 3])),
+        KeyFileError::Certificate
+    );
+    assert!(matches!(
+        refused(&pem("CERTIFICATE REQUEST", &[1, 2, 3])),
         KeyFileError::UnexpectedBlock { .. }
     ));
     assert_eq!(

@@ -1,14 +1,15 @@
-//! Binding, group, proof, vendor statement.
+//! Binding, group, proof, vendor statement, validator's answer.
 
 use cofferdam_wire::binding::{Binding, Measurement, PolicyBounds, SessionKey, TeeKey};
 use cofferdam_wire::group::{
     Genesis, GenesisBody, GenesisRecord, GenesisRequest, Officer, RecoverRequest, Recovery,
     SealedShare, Share,
 };
-use cofferdam_wire::id::{Digest, GroupId, RecipientId};
+use cofferdam_wire::id::{Digest, GroupId, Nonce, Pcr, RecipientId};
 use cofferdam_wire::kind::{EscrowMode, Suite};
 use cofferdam_wire::limits;
 use cofferdam_wire::transcript::{ChallengePlain, EnclaveProof, Proof, ProviderKey};
+use cofferdam_wire::validator::{KeyStatus, ValidatorAnswer};
 use cofferdam_wire::vendor::{Image, Provider, VendorStatement};
 
 use super::{BODY, Example, TIME_S, ed25519, example, p256};
@@ -73,6 +74,7 @@ fn instances() -> Vec<Example> {
     let image = Image {
         measurement: MEASUREMENT,
         until_s: Some(TIME_S),
+        pcr8: Some(Pcr([8; 48])),
         epoch: 3,
     };
     let statement = VendorStatement {
@@ -83,6 +85,7 @@ fn instances() -> Vec<Example> {
         images: vec![
             Image {
                 until_s: None,
+                pcr8: None,
                 ..image.clone()
             },
             image,
@@ -90,7 +93,16 @@ fn instances() -> Vec<Example> {
         providers: vec![Provider {
             name: "Example Cloud".into(),
             keys: vec![RecipientId([0x33; 32])],
+            pcr3: vec![Pcr([3; 48])],
         }],
+    };
+    let answer = ValidatorAnswer {
+        version: 1,
+        nonce: Nonce([4; 32]),
+        key: RecipientId([0x33; 32]),
+        status: KeyStatus::Current,
+        issued_s: TIME_S,
+        valid_for_s: 300,
     };
     let names: &[&str] = &[
         "version",
@@ -148,6 +160,21 @@ fn instances() -> Vec<Example> {
                 "not_after_s",
                 "images",
                 "providers"
+            ]
+        ),
+        example!(
+            "ValidatorAnswer",
+            "",
+            ValidatorAnswer,
+            limits::VALIDATOR_ANSWER,
+            answer,
+            &[
+                "version",
+                "nonce",
+                "key",
+                "status",
+                "issued_s",
+                "valid_for_s"
             ]
         ),
     ]

@@ -137,6 +137,8 @@ impl<const LIMBS: usize> Drop for Candidate<LIMBS> {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crypto_primes::Flavor;
+    use sha2::{Digest as _, Sha256};
 
     fn candidate(number: u64) -> Candidate<1> {
         Candidate::new(&number.to_be_bytes()).unwrap()
@@ -181,6 +183,35 @@ mod tests {
             assert!(!candidate(number).passes_base_two(), "{number}");
             assert!(candidate(number).passes_lucas(), "{number}");
         }
+    }
+
+    #[test]
+    fn t39_another_implementation_agrees_on_numbers_of_many_sizes() {
+        fn agrees<const LIMBS: usize>(seed: u64) -> bool
+        where
+            Uint<LIMBS>: crypto_bigint::UnsignedWithMontyForm + crypto_bigint::RandomMod,
+        {
+            let bytes: Vec<u8> = (0..)
+                .flat_map(|block: u64| {
+                    Sha256::digest([seed.to_be_bytes(), block.to_be_bytes()].concat())
+                })
+                .take(Uint::<LIMBS>::BYTES)
+                .collect();
+            let number = Uint::<LIMBS>::from_be_slice(&bytes) | Uint::ONE;
+            let candidate = Candidate::<LIMBS>::new(number.to_be_bytes().as_ref()).unwrap();
+            let ours = candidate.passes_base_two() && candidate.passes_lucas();
+            assert_eq!(
+                ours,
+                crypto_primes::is_prime(Flavor::Any, &number),
+                "{number}"
+            );
+            ours
+        }
+        let primes = (0..3_000)
+            .filter(|&seed| [agrees::<1>(seed), agrees::<2>(seed)].contains(&true))
+            .count();
+        assert!(primes > 100, "{primes} primes say little");
+        assert!((0..600).filter(|&seed| agrees::<8>(seed)).count() > 0);
     }
 
     #[test]

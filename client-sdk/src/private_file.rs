@@ -1,11 +1,14 @@
-//! Files that only the service's own user may read: keys, tokens, the database.
+//! Files that only their own user may read: keys, tokens, sealed imports, the services' state.
 //!
-//! A file is replaced as a whole: written beside, synced, renamed. So a crash leaves the old one or the new one.
+//! A file is replaced as a whole: written beside, synced, renamed, and the call is back only when that is on disk. So a
+//! crash leaves the old one or the new one, and never one that others can read. The customer's files go through here, and
+//! those of the revocation service and of the parent. Nothing here looks into a file.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use zeroize::Zeroizing;
 
@@ -24,11 +27,18 @@ pub fn create_if_missing(path: &Path) -> io::Result<()> {
         .map(drop)
 }
 
-/// Replaces a file as a whole.
+/// Replaces a file as a whole, or leaves it as it was.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension("new");
+    let beside = beside(path);
+    write_beside(&beside, path, bytes).inspect_err(|_| {
+        // What is half written helps nobody; the first error is the one to tell.
+        let _ = fs::remove_file(&beside);
+    })
+}
+
+fn write_beside(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     // A file left by a crash may be there; its mode must not survive.
-    match fs::remove_file(&beside) {
+    match fs::remove_file(beside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
@@ -36,11 +46,20 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .create_new(true)
         .write(true)
         .mode(0o600)
-        .open(&beside)?;
+        .open(beside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&beside, path)?;
+    fs::rename(beside, path)?;
     sync_dir(path)
+}
+
+/// A name that no other writer uses now, in this process or another one.
+fn beside(path: &Path) -> PathBuf {
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    let number = WRITES.fetch_add(1, Ordering::Relaxed);
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}-{number}.new", std::process::id()));
+    name.into()
 }
 
 /// Reads a file of at most `limit` bytes; `None` if there is none.
@@ -75,6 +94,22 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_file_that_cannot_be_replaced_stays_and_leaves_nothing_beside() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("inner").join("token");
+        create_dir(path.parent().unwrap()).unwrap();
+        write(&path, b"one").unwrap();
+        write(&path, b"two").unwrap();
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        // A directory is in the way of the rename.
+        let taken = dir.path().join("taken");
+        create_dir(&taken.join("below")).unwrap();
+        assert!(write(&taken, b"three").is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+        assert!(taken.join("below").is_dir());
+    }
 
     #[test]
     fn a_written_file_reads_back_and_is_private() {
