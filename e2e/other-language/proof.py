@@ -35,6 +35,7 @@ class Trust:
             file = tomllib.load(f)
         known = {"version", "name", "attestation_root", "vendor_key", "provider_ca", "group", "vendor_statement_max_age_s",
                  "suites", "measurements"}
+        # Whoever names a vendor's address or validators wants them asked (PRF-24, PRF-25), which this client does not.
         assert file.keys() <= known and file["version"] == 1, "a trust file of another kind"
         self.root = base64.b64decode(file["attestation_root"])
         self.vendor = decode(bytes.fromhex(file["vendor_key"]), 128)
@@ -96,7 +97,7 @@ def _verify_path(path, at):
 
 
 def verify_evidence(document, root, at, user_data, nonce=None, public_key=None):
-    """The measurement [PCR0, PCR1, PCR2] and the time in seconds. `at` None judges the document at its own time.
+    """All PCRs, the measurement [PCR0, PCR1, PCR2] and the time in seconds. `at` None judges the document at its own time.
 
     `nonce` None expects nothing of the nonce; `public_key` None expects that there is none.
     """
@@ -141,7 +142,7 @@ def verify_evidence(document, root, at, user_data, nonce=None, public_key=None):
     require(nonce is None or fields.get("nonce") == nonce, "ATT-35")
     require(fields.get("user_data") == user_data, "ATT-36")
     require(fields.get("public_key") == public_key, "ATT-37")
-    return [pcrs[i] for i in range(3)], made
+    return pcrs, [pcrs[i] for i in range(3)], made
 
 
 # --- The parts of the proof -------------------------------------------------------------------------------------------
@@ -167,6 +168,26 @@ def acceptable(trust, statement, measurement, at):
     return True
 
 
+def verify_signer(statement, measurement, pcrs):
+    signers = [signer for known, _, signer, _ in statement.images if known == measurement and signer is not None]
+    require(all(pcrs.get(8) == signer for signer in signers), "PRF-20")
+
+
+def epochs(statement, measurement):
+    return [epoch for known, _, _, epoch in statement.images if known == measurement]
+
+
+def verify_provider(statement, provider_keys, pcrs):
+    """The keys offered are those of one provider of the vendor's table, and this is its enclave."""
+    require(1 <= len(provider_keys) <= 4, "PRF-17")
+    offered = {recipient_id(suite, public) for suite, public in provider_keys}
+    require(offered <= {key_id for _, ids, _ in statement.providers for key_id in ids}, "PRF-17")
+    named = [(ids, roles) for _, ids, roles in statement.providers if offered & set(ids)]
+    require(len(named) == 1 and offered <= set(named[0][0]), "PRF-22")
+    roles = named[0][1]
+    require(not roles or pcrs.get(3) in roles, "PRF-23")
+
+
 def verify_binding(trust, data, evidence, at, nonce):
     """PRF-2 to PRF-7: the Evidence, and the Binding that it is for."""
     names = "version group chain_sequence chain_head epoch measurements escrow instance setup session tee bounds".split()
@@ -174,7 +195,8 @@ def verify_binding(trust, data, evidence, at, nonce):
     instance = verifying_key(binding.instance)
     spki = instance.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     user_data = hashlib.sha384(context_list("binding", data)).digest()
-    measurement, made = verify_evidence(evidence, trust.root, at, user_data, nonce, spki)
+    pcrs, measurement, made = verify_evidence(evidence, trust.root, at, user_data, nonce, spki)
+    binding.pcrs, binding.measurement = pcrs, measurement
     require(binding.version == 1 and binding.instance.keys() == {1, -1, -2}, "PRF-6")
     require(binding.chain_sequence > 0 or binding.chain_head == H("chain", binding.group), "PRF-6")
     require(1 <= len(binding.measurements) <= 16 and binding.measurements == sorted(binding.measurements), "PRF-6")
@@ -194,8 +216,11 @@ def verify_genesis(trust, record, binding, statement):
     body, evidence = decode(record, 38912)
     require(H("group-id", body) == binding.group, "PRF-12")
     user_data = hashlib.sha384(context_list("genesis", body)).digest()
-    measurement, made = verify_evidence(evidence, trust.root, None, user_data, nonce=binding.group)
+    pcrs, measurement, made = verify_evidence(evidence, trust.root, None, user_data, nonce=binding.group)
     require(acceptable(trust, statement, measurement, made), "PRF-14")
+    verify_signer(statement, measurement, pcrs)
+    born = max(epochs(statement, measurement))
+    require(all(min(epochs(statement, admitted)) >= born for admitted in binding.measurements), "PRF-21")
     version, _, officers, threshold, escrow, shares, _ = decode(body, 20480)
     keys = [encode(signing) for signing, _ in officers] + [sealing for _, sealing in officers]
     require(version == 1 and 3 <= len(officers) <= 10 and len(set(keys)) == 2 * len(officers), "PRF-15")
@@ -203,15 +228,14 @@ def verify_genesis(trust, record, binding, statement):
 
 
 def verify_proof(trust, data, nonce, at):
-    """PRF-1 to PRF-17. What comes back is proven, but for the possession of its keys."""
+    """PRF-1 to PRF-17 and PRF-20 to PRF-23. What comes back is proven, but for the possession of its keys."""
     (binding_data, evidence, genesis), provider_keys, vendor = decode(data, 131072)
     binding, made = verify_binding(trust, binding_data, evidence, at, nonce)
     statement = verify_statement(trust, vendor, at)
     require(all(acceptable(trust, statement, m, made) for m in binding.measurements), "PRF-11")
     verify_genesis(trust, genesis, binding, statement)
-    require(1 <= len(provider_keys) <= 4, "PRF-17")
-    table = {key_id for _, ids in statement.providers for key_id in ids}
-    require(all(recipient_id(suite, public) in table for suite, public in provider_keys), "PRF-17")
+    verify_signer(statement, binding.measurement, binding.pcrs)
+    verify_provider(statement, provider_keys, binding.pcrs)
     require(statement.sequence >= trust.highest_sequence, "PRF-10")
     require(trust.group in (None, binding.group), "PRF-16")
     trust.highest_sequence, trust.group = statement.sequence, binding.group
