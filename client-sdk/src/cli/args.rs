@@ -76,6 +76,7 @@ pub struct Coffer {
 }
 
 #[derive(Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(super) struct Global {
     /// Configuration file [default: ~/.coffer/coffer.toml]
     #[arg(long, global = true, value_name = "FILE", env = "COFFER_CONFIG")]
