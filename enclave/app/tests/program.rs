@@ -127,6 +127,23 @@ fn t81_the_root_of_the_program_is_amazon_s() {
 }
 
 #[test]
+fn t81_nothing_of_the_simulator_is_in_the_program() {
+    let program = fs::read(env!("CARGO_BIN_EXE_cofferdam-enclave")).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // 32 bytes from the middle of a file, where no two certificates or keys are alike.
+    let has = |file: &str| {
+        let content = fs::read(folder.join(file)).unwrap();
+        let middle = content.len() / 2;
+        let part = &content[middle - 16..middle + 16];
+        program.windows(part.len()).any(|window| window == part)
+    };
+    assert!(has("attestation/roots/aws-nitro.der"), "the search works");
+    for key in ["nsm-root.der", "nsm-root.p8", "vendor.p8"] {
+        assert!(!has(&format!("simulator/nsm/keys/{key}")), "{key}");
+    }
+}
+
+#[test]
 fn t29_a_hardened_process_leaves_no_core_and_lets_nobody_attach() {
     if is_child() {
         harden().unwrap();
