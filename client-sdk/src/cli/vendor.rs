@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::context::{Context, signing_key};
 use super::failure::Failure;
-use super::output::{Shown, write_result};
+use super::output::{Encoding, Privacy, Shown, deliver};
 use super::times::{parse_time, show_time};
 use crate::crypto::signing::{SignatureKind, SigningKey};
 use crate::files;
@@ -91,10 +91,10 @@ impl From<DescriptionError> for Failure {
     }
 }
 
-pub(super) fn run(_: &Context, command: VendorCommand) -> Result<Shown, Failure> {
+pub(super) fn run(context: &Context, command: VendorCommand) -> Result<Shown, Failure> {
     match command {
         VendorCommand::Init(options) => init(&options),
-        VendorCommand::Statement(options) => statement(&options),
+        VendorCommand::Statement(options) => statement(&options, context.global().json),
         VendorCommand::Show(options) => show(&options),
     }
 }
@@ -140,7 +140,7 @@ fn init(options: &VendorInit) -> Result<Shown, Failure> {
     })))
 }
 
-fn statement(options: &StatementOptions) -> Result<Shown, Failure> {
+fn statement(options: &StatementOptions, json: bool) -> Result<Shown, Failure> {
     let key = signing_key(&options.key)?;
     let description = Description::read(&options.input)?;
     let previous = match &options.after {
@@ -150,11 +150,27 @@ fn statement(options: &StatementOptions) -> Result<Shown, Failure> {
     let statement = description.statement(previous.as_ref(), now_s()?)?;
     let changes = vendor::changes(previous.as_ref(), &statement);
     let signed = vendor::sign(&statement, &key);
-    write_result(&options.out, &signed)?;
     let (issued, ends) = (
         show_time(statement.issued_s),
         show_time(statement.not_after_s),
     );
+    let facts = json!({
+        "sequence": statement.sequence,
+        "issued": issued,
+        "not_after": ends,
+        "changes": changes,
+    });
+    let delivered = deliver(
+        json,
+        Some(&options.out),
+        Privacy::Public,
+        facts,
+        ("statement", &signed, Encoding::Base64),
+    )?;
+    // For eyes there is a summary, but where the statement itself is on stdout.
+    if json || options.out == Path::new("-") {
+        return Ok(delivered);
+    }
     let mut text = format!(
         "statement {} from {issued} to {ends}, {} bytes; providers must staple a newer one within {} days\n",
         statement.sequence,
@@ -165,19 +181,7 @@ fn statement(options: &StatementOptions) -> Result<Shown, Failure> {
         text.push_str("  nothing changes but the time\n");
     }
     text.extend(changes.iter().map(|change| format!("  {change}\n")));
-    let json = json!({
-        "statement": options.out.display().to_string(),
-        "sequence": statement.sequence,
-        "issued": issued,
-        "not_after": ends,
-        "bytes": signed.len(),
-        "changes": changes,
-    });
-    // With - the statement itself is on stdout.
-    if options.out == Path::new("-") {
-        return Ok(Shown::nothing());
-    }
-    Ok(Shown::new(json, text))
+    Ok(Shown::new(json!(null), text))
 }
 
 fn read_previous(path: &Path, vendor: &PublicKey) -> Result<VendorStatement, Failure> {
