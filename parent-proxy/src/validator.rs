@@ -5,9 +5,9 @@
 //! its own keys and opens nothing. A key that was in use and whose file is gone is *retired*: the ids of all keys that were
 //! ever in use are kept beside it, since forgetting one would make it unknown, which customers refuse as well.
 
-use crate::private_file;
 use crate::provider_keys::ProviderKeys;
 use cofferdam::crypto::signing::{SignatureKind, SigningKey};
+use cofferdam::private_file;
 use cofferdam_wire::cose::PublicKey;
 use cofferdam_wire::id::{Nonce, RecipientId};
 use cofferdam_wire::validator::{KeyStatus, ValidatorAnswer};
