@@ -7,6 +7,7 @@
 mod budget;
 mod ci;
 mod figures;
+mod fuzz;
 mod ids;
 mod links;
 mod mutants;
@@ -37,6 +38,8 @@ pub enum Command {
     Pages(pages::Options),
     /// Regenerates vectors/*.json from the wire crate.
     Vectors(vectors::Options),
+    /// Runs every fuzz target for a short while, over a corpus made from vectors/.
+    Fuzz(fuzz::Options),
     /// Applies the small mutation of each threat to a copy of the source; its test must turn red.
     Mutants(mutants::Options),
     /// Code lines by crate.
@@ -54,7 +57,10 @@ impl Command {
         let root = tree::root();
         match self {
             Command::Ci(options) => ci::run(&root, &options),
-            Command::Fmt => ci::cargo(&root, &["fmt", "--all"]),
+            Command::Fmt => {
+                ci::cargo(&root, &["fmt", "--all"])?;
+                ci::cargo(&root, ci::FMT_FUZZ)
+            }
             Command::Lint => ci::cargo(&root, ci::LINT),
             Command::Budget => budget::check(&root),
             Command::Ids => {
@@ -63,6 +69,7 @@ impl Command {
             }
             Command::Pages(options) => pages::run(&root, &options),
             Command::Vectors(options) => vectors::run(&root, &options),
+            Command::Fuzz(options) => fuzz::run(&root, &options),
             Command::Mutants(options) => mutants::run(&root, &options),
             Command::Loc => budget::print_lines(&root),
             Command::Figures => figures::print(&root),

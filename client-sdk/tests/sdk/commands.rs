@@ -8,10 +8,9 @@ use serde_json::Value;
 use crate::server::{ADMIN, REGISTRAR, Server};
 
 const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keys");
-const NITRO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors/attestation/nitro");
 
 /// Runs `coffer` in a directory, without the caller's environment or terminal.
-async fn coffer(directory: &Path, arguments: &str) -> Output {
+pub(crate) async fn coffer(directory: &Path, arguments: &str) -> Output {
     tokio::process::Command::new(env!("CARGO_BIN_EXE_coffer"))
         .args(arguments.split_whitespace())
         .current_dir(directory)
@@ -23,15 +22,15 @@ async fn coffer(directory: &Path, arguments: &str) -> Output {
         .unwrap()
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-async fn json(directory: &Path, arguments: &str) -> Value {
+pub(crate) async fn json(directory: &Path, arguments: &str) -> Value {
     let output = coffer(directory, &format!("--json {arguments}")).await;
     assert_eq!(
         output.status.code(),
@@ -43,7 +42,7 @@ async fn json(directory: &Path, arguments: &str) -> Value {
 }
 
 /// Runs a command that must fail with status 1; the error's code and sentence.
-async fn failure(directory: &Path, arguments: &str) -> (String, String) {
+pub(crate) async fn failure(directory: &Path, arguments: &str) -> (String, String) {
     let output = coffer(directory, &format!("--json {arguments}")).await;
     assert_eq!(
         output.status.code(),
@@ -221,26 +220,6 @@ async fn grants_are_made_and_shown() {
     bytes[30] ^= 1;
     std::fs::write(directory.join("g"), bytes).unwrap();
     assert_eq!(failure(directory, "grant show g").await.0, "grant");
-}
-
-#[tokio::test]
-async fn evidence_of_the_real_nitro_verifies_at_its_time_only() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = format!("{NITRO}/nitro-20250916T212401Z-ce1e1c6e.cbor");
-    let good = json(
-        directory.path(),
-        &format!("evidence verify {file} --at 2025-09-16T21:30:00Z"),
-    )
-    .await;
-    assert_eq!(good["verdict"], "valid");
-    assert_eq!(good["pcr0"].as_str().unwrap().len(), 96);
-    let (code, sentence) = failure(
-        directory.path(),
-        &format!("evidence verify {file} --at 2026-01-01T00:00:00Z"),
-    )
-    .await;
-    assert_eq!(code, "evidence-refused");
-    assert!(sentence.contains("ATT-21"), "{sentence}");
 }
 
 #[tokio::test]
