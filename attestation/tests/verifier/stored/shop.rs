@@ -199,7 +199,9 @@ fn standard() -> Values {
 
 /// A field's value in the place of the usual one.
 pub(super) fn field(key: &'static str, value: Vec<u8>) -> impl FnOnce(&mut Forge) {
-    move |forge| drop(forge.set(key, value))
+    move |forge| {
+        forge.set(key, value);
+    }
 }
 
 pub(super) fn without(key: &'static str) -> impl FnOnce(&mut Forge) {
