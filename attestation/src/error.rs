@@ -151,3 +151,48 @@ pub enum EvidenceError {
     #[error("ATT-37: public key")]
     PublicKey,
 }
+
+impl EvidenceError {
+    /// The number of the rule: 19 for ATT-19.
+    pub fn rule(&self) -> u8 {
+        match self {
+            EvidenceError::Size { .. } => 1,
+            EvidenceError::Envelope => 2,
+            EvidenceError::Algorithm => 3,
+            EvidenceError::UnprotectedHeader => 4,
+            EvidenceError::TrailingBytes => 5,
+            EvidenceError::Payload => 6,
+            EvidenceError::DuplicateKey => 7,
+            EvidenceError::UnknownKey => 8,
+            EvidenceError::MissingField(_) => 9,
+            EvidenceError::ModuleId => 10,
+            EvidenceError::Digest => 11,
+            EvidenceError::Timestamp => 12,
+            EvidenceError::PcrIndex => 13,
+            EvidenceError::PcrLength { .. } => 14,
+            EvidenceError::CertificateSize { .. } => 15,
+            EvidenceError::BundleCount => 16,
+            EvidenceError::FieldLength(_) => 17,
+            EvidenceError::CertificateMalformed => 18,
+            EvidenceError::UntrustedRoot => 19,
+            EvidenceError::NotYetValid => 20,
+            EvidenceError::Ended => 21,
+            EvidenceError::CertificateAlgorithm => 22,
+            EvidenceError::BasicConstraints => 23,
+            EvidenceError::PathLength => 24,
+            EvidenceError::KeyUsage { .. } => 25,
+            EvidenceError::CertificateExtension => 26,
+            EvidenceError::BundleOrder => 27,
+            EvidenceError::Signature => 28,
+            EvidenceError::TimeOutsideLeaf => 29,
+            EvidenceError::TimeAhead => 30,
+            EvidenceError::MeasurementMissing => 31,
+            EvidenceError::DebugMode => 32,
+            EvidenceError::PcrMissing { .. } => 33,
+            EvidenceError::PcrMismatch { .. } => 34,
+            EvidenceError::Nonce => 35,
+            EvidenceError::UserData => 36,
+            EvidenceError::PublicKey => 37,
+        }
+    }
+}

@@ -53,6 +53,7 @@ pub struct Evidence {
     user_data: Option<Vec<u8>>,
     nonce: Option<Vec<u8>>,
     leaf_validity: Range<u64>,
+    certificates: Vec<Vec<u8>>,
     certificate_sha256s: Vec<[u8; 32]>,
 }
 
@@ -63,10 +64,11 @@ impl Evidence {
         root: &Root,
         leaf_validity: Range<u64>,
     ) -> Evidence {
-        let authorities = claims.cabundle.iter().skip(1).map(|der| sha256(der));
-        let certificate_sha256s = std::iter::once(root.sha256())
+        let authorities = claims.cabundle.iter().skip(1).copied();
+        let certificates: Vec<_> = std::iter::once(root.der())
             .chain(authorities)
-            .chain([sha256(claims.certificate)])
+            .chain([claims.certificate])
+            .map(<[u8]>::to_vec)
             .collect();
         Evidence {
             module_id: claims.module_id.to_owned(),
@@ -77,7 +79,8 @@ impl Evidence {
             user_data: claims.user_data.map(<[u8]>::to_vec),
             nonce: claims.nonce.map(<[u8]>::to_vec),
             leaf_validity,
-            certificate_sha256s,
+            certificate_sha256s: certificates.iter().map(|der| sha256(der)).collect(),
+            certificates,
         }
     }
 
@@ -129,6 +132,11 @@ impl Evidence {
     /// The second in which the leaf ended, since 1970: from then on the document is refused.
     pub fn leaf_not_after_s(&self) -> u64 {
         self.leaf_validity.end
+    }
+
+    /// The path in DER, the pinned root first and the leaf last.
+    pub fn certificates(&self) -> impl Iterator<Item = &[u8]> {
+        self.certificates.iter().map(Vec::as_slice)
     }
 
     /// SHA-256 of each certificate of the path, the pinned root first and the leaf last.

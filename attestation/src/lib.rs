@@ -14,7 +14,7 @@
 //! which is as valid.
 //!
 //! ```
-//! use cofferdam_attestation::{Debugging, Expected, aws_nitro_root, verify};
+//! use cofferdam_attestation::{Expected, aws_nitro_root, verify};
 //!
 //! # fn judge(document: &[u8], clock_s: u64, nonce: &[u8], pcr0: [u8; 48]) -> bool {
 //! let expected = Expected {
@@ -73,6 +73,10 @@
 //! | ATT-35 | have the expected nonce |
 //! | ATT-36 | have the expected user data |
 //! | ATT-37 | have the expected public key |
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod certificate;
 mod chain;

@@ -72,6 +72,11 @@ impl Root {
         })
     }
 
+    /// The certificate.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
     /// SHA-256 of the certificate.
     pub fn sha256(&self) -> [u8; 32] {
         sha256(&self.der)

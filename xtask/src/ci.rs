@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::{budget, ids, links, mutants, other_language, pages, vectors};
+use crate::{budget, fuzz, ids, links, mutants, other_language, pages, vectors};
 
 /// Arguments of the lint.
 pub(crate) const LINT: &[&str] = &[
@@ -18,6 +18,8 @@ pub(crate) const LINT: &[&str] = &[
     "-D",
     "warnings",
 ];
+/// Formats the workspace of the fuzz targets, and only that.
+pub(crate) const FMT_FUZZ: &[&str] = &["fmt", "--manifest-path", "fuzz/Cargo.toml"];
 /// The README's second command.
 const TEST: &[&str] = &["test", "--workspace", "--locked"];
 /// The README's first command.
@@ -51,7 +53,10 @@ struct Step {
 const STEPS: &[Step] = &[
     Step {
         name: "format",
-        run: |root| cargo(root, &["fmt", "--all", "--check"]),
+        run: |root| {
+            cargo(root, &["fmt", "--all", "--check"])?;
+            cargo(root, &[FMT_FUZZ, &["--check"]].concat())
+        },
     },
     Step {
         name: "pages",
@@ -59,7 +64,13 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "vectors",
-        run: |root| vectors::run(root, &vectors::Options { check: true }),
+        run: |root| {
+            let options = vectors::Options {
+                check: true,
+                forge: false,
+            };
+            vectors::run(root, &options)
+        },
     },
     Step {
         name: "budget",
@@ -76,6 +87,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "tests",
         run: |root| cargo(root, TEST),
+    },
+    Step {
+        name: "fuzz",
+        run: |root| fuzz::run(root, &fuzz::Options::default()),
     },
     Step {
         name: "demo",

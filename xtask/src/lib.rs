@@ -7,6 +7,7 @@
 mod budget;
 mod ci;
 mod figures;
+mod fuzz;
 mod ids;
 mod links;
 mod mutants;
@@ -38,6 +39,8 @@ pub enum Command {
     Pages(pages::Options),
     /// Regenerates vectors/*.json from the source.
     Vectors(vectors::Options),
+    /// Runs every fuzz target for a short while, over a corpus made from vectors/.
+    Fuzz(fuzz::Options),
     /// Applies the small mutation of each threat to a copy of the source; its test must turn red.
     Mutants(mutants::Options),
     /// Runs the client of e2e/other-language, in Python, against a simulator.
@@ -57,7 +60,10 @@ impl Command {
         let root = tree::root();
         match self {
             Command::Ci(options) => ci::run(&root, &options),
-            Command::Fmt => ci::cargo(&root, &["fmt", "--all"]),
+            Command::Fmt => {
+                ci::cargo(&root, &["fmt", "--all"])?;
+                ci::cargo(&root, ci::FMT_FUZZ)
+            }
             Command::Lint => ci::cargo(&root, ci::LINT),
             Command::Budget => budget::check(&root),
             Command::Ids => {
@@ -66,6 +72,7 @@ impl Command {
             }
             Command::Pages(options) => pages::run(&root, &options),
             Command::Vectors(options) => vectors::run(&root, &options),
+            Command::Fuzz(options) => fuzz::run(&root, &options),
             Command::Mutants(options) => mutants::run(&root, &options),
             Command::OtherLanguage(options) => other_language::run(&root, &options),
             Command::Loc => budget::print_lines(&root),

@@ -128,7 +128,7 @@ fn att_20_not_yet_valid() {
 }
 
 #[test]
-fn att_21_ended() {
+fn att_21_t07_ended() {
     for place in [ROOT, REGION, INSTANCE, LEAF] {
         let until = |s: i64| move |p: &mut Plan| p.params.not_after = at(NOW_S as i64 + s);
         assert_eq!(with(place, until(1)), Ok(()), "{place}");
@@ -138,7 +138,7 @@ fn att_21_ended() {
 }
 
 #[test]
-fn att_21_the_last_second_of_a_document() {
+fn att_21_t07_the_last_second_of_a_document() {
     let forge = Forge::new();
     let end_s = NOW_S + 3 * 3600 - 60;
     assert!(forge.judge_at(end_s - 1).is_ok());
@@ -184,7 +184,7 @@ fn att_22_leaf_for_another_curve() {
 }
 
 #[test]
-fn att_23_issuer_that_is_no_ca() {
+fn att_23_t07_issuer_that_is_no_ca() {
     for place in [REGION, INSTANCE] {
         for not_a_ca in [IsCa::NoCa, IsCa::ExplicitNoCa] {
             let judged = with(place, |p| p.params.is_ca = not_a_ca);
@@ -200,7 +200,7 @@ fn att_23_leaf_that_is_a_ca() {
 }
 
 #[test]
-fn att_24_path_length() {
+fn att_24_t07_path_length() {
     let limited =
         |n| move |p: &mut Plan| p.params.is_ca = IsCa::Ca(BasicConstraints::Constrained(n));
     assert_eq!(with(REGION, limited(1)), Ok(()));
@@ -228,7 +228,7 @@ fn att_24_shortest_path() {
 }
 
 #[test]
-fn att_25_issuer_that_may_not_sign_certificates() {
+fn att_25_t07_issuer_that_may_not_sign_certificates() {
     for (place, bundle) in [(REGION, 1), (INSTANCE, 2)] {
         let which = Which::Bundle(bundle);
         for usages in [
@@ -243,7 +243,7 @@ fn att_25_issuer_that_may_not_sign_certificates() {
 }
 
 #[test]
-fn att_25_leaf_that_may_not_sign() {
+fn att_25_t07_leaf_that_may_not_sign() {
     let which = Which::Leaf;
     for usages in [
         vec![],

@@ -17,6 +17,17 @@ fn the_standard_document_is_evidence() {
     assert_eq!(evidence.leaf_not_after_s(), NOW_S + 3 * 3600 - 60);
 }
 
+#[test]
+fn errors_name_their_rule() {
+    let forge = Forge::new();
+    let (_, root) = forge.document();
+    let judged = verify(&forge.signed(&[]), &root, NOW_S, &expected());
+    for error in [judged.unwrap_err(), Size { got: 0 }, Nonce, PublicKey] {
+        let named = format!("ATT-{:02}: ", error.rule());
+        assert!(error.to_string().starts_with(&named), "{error}");
+    }
+}
+
 /// Verifies the standard document after a change to its bytes.
 fn changed(change: impl FnOnce(&mut Vec<u8>)) -> Result<(), EvidenceError> {
     let (mut document, root) = Forge::new().document();
@@ -110,7 +121,7 @@ fn att_02_payload_detached_or_of_another_type() {
 }
 
 #[test]
-fn att_03_another_algorithm() {
+fn att_03_t05_another_algorithm() {
     // ES256, ES512, EdDSA, "none", an algorithm by name, an empty header, an empty map, and the
     // -1 in the unsigned documents of QEMU's NSM.
     let others: [&[u8]; 8] = [

@@ -109,7 +109,7 @@ fn unverified_time_needs_the_form_only() {
 }
 
 #[test]
-fn att_31_no_measurement() {
+fn att_31_t05_no_measurement() {
     for index in 0..3 {
         let mut values = standard_pcrs();
         values.remove(index);
@@ -124,7 +124,7 @@ fn att_31_no_measurement() {
 }
 
 #[test]
-fn att_32_debug_mode() {
+fn att_32_t06_debug_mode() {
     assert_eq!(with_pcrs(&standard_pcrs(), Debugging::Refuse), Ok(false));
     for zero in [&[0][..], &[1], &[2], &[0, 1, 2]] {
         let mut values = standard_pcrs();
@@ -141,7 +141,7 @@ fn att_32_debug_mode() {
 }
 
 #[test]
-fn att_32_debug_mode_with_zeros_expected() {
+fn att_32_t06_debug_mode_with_zeros_expected() {
     let mut values = standard_pcrs();
     for value in &mut values[..3] {
         value.1 = vec![0; 48];
@@ -184,7 +184,7 @@ fn att_33_t05_missing_pcr() {
 }
 
 #[test]
-fn att_34_pcr_of_another_value() {
+fn att_34_t05_pcr_of_another_value() {
     for index in [0, 1, 2, 3, 15] {
         let mut value = match index {
             0..=2 => [0xa0 + index; 48],

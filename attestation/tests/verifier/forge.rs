@@ -4,7 +4,9 @@
 //! payload's fields as encoded CBOR, the parts of the envelope. `document` signs what it finds.
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair};
+use aws_lc_rs::signature::{
+    ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
+};
 use cofferdam_attestation::{Evidence, EvidenceError, Expected, Root, verify};
 use minicbor::Encoder;
 use rcgen::{
@@ -216,6 +218,30 @@ pub(crate) fn sign(key: &KeyPair, message: &[u8]) -> Vec<u8> {
         EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, key.serialized_der()).unwrap();
     let signature = key.sign(&SystemRandom::new(), message).unwrap();
     signature.as_ref().to_vec()
+}
+
+/// A certificate whose signed part was changed, signed again. Its lengths are in two bytes, as all of ours.
+pub(crate) fn resigned(
+    certificate: &[u8],
+    issuer: &KeyPair,
+    change: impl FnOnce(&mut Vec<u8>),
+) -> Vec<u8> {
+    let long = |bytes: &[u8]| {
+        assert_eq!(bytes[..2], [0x30, 0x82]);
+        4 + usize::from(u16::from_be_bytes([bytes[2], bytes[3]]))
+    };
+    assert_eq!(long(certificate), certificate.len());
+    let (tbs, rest) = certificate[4..].split_at(long(&certificate[4..]));
+    let algorithm = &rest[..2 + usize::from(rest[1])];
+    let mut tbs = tbs.to_vec();
+    change(&mut tbs);
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_ASN1_SIGNING, issuer.serialized_der());
+    let signature = key.unwrap().sign(&SystemRandom::new(), &tbs).unwrap();
+    let signature = signature.as_ref();
+    let bits = [&[0x03, signature.len() as u8 + 1, 0], signature].concat();
+    let content = [&tbs[..], algorithm, &bits].concat();
+    let length = (content.len() as u16).to_be_bytes();
+    [&[0x30, 0x82, length[0], length[1]], &content[..]].concat()
 }
 
 pub(crate) fn payload(fields: &[(&str, Vec<u8>)], indefinite: bool) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! The rules ATT-01 to ATT-37, each with a valid document and one that is wrong in that respect
 //! alone. `forge` makes the documents, correctly signed under a root of its own; `nitro` reads
-//! real ones.
+//! real ones; `stored` keeps forged ones as files for everybody.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod chain;
@@ -11,3 +11,4 @@ mod nitro;
 mod payload;
 mod random;
 mod root;
+mod stored;

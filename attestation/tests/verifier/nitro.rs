@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use cofferdam_attestation::{
-    Debugging, EvidenceError, Expected, aws_nitro_root, unverified_timestamp_ms, verify,
-    verify_at_own_time,
+    Debugging, EvidenceError, Expected, MAX_AHEAD_S, aws_nitro_root, unverified_timestamp_ms,
+    verify, verify_at_own_time,
 };
 use serde::Deserialize;
 
@@ -78,6 +78,8 @@ fn real_documents_verify_at_their_time() {
         assert_eq!(evidence.user_data().map(<[u8]>::len), entry.user_data_len);
         assert_eq!(evidence.nonce().map(<[u8]>::len), entry.nonce_len);
         assert_eq!(evidence.certificate_sha256s().len(), 5);
+        assert_eq!(evidence.certificates().count(), 5);
+        assert_eq!(evidence.certificates().next(), Some(aws_nitro_root().der()));
         for index in 0..16 {
             let value = hex::encode(evidence.pcr(index).unwrap());
             let zero = "00".repeat(48);
@@ -96,35 +98,57 @@ fn real_documents_under_tag_18() {
 }
 
 #[test]
-fn t03_real_documents_end_with_their_leaf() {
+fn t03_t07_real_documents_end_with_their_leaf() {
     let root = aws_nitro_root();
     for entry in genuine() {
         let document = entry.document();
-        let last_s = entry.leaf_not_after_s - 1;
-        assert!(verify(&document, &root, last_s, &any()).is_ok());
-        for later_s in [
-            last_s + 1,
-            entry.time_s() + 4 * 3600,
-            entry.time_s() + 86_400,
-        ] {
+        let end_s = entry.leaf_not_after_s;
+        assert!(verify(&document, &root, end_s - 1, &any()).is_ok());
+        let hours = [0, 1, 4, 24, 24 * 365, 24 * 365 * 30];
+        for later_s in hours.map(|hours| end_s + hours * 3600) {
             let judged = verify(&document, &root, later_s, &any());
-            assert_eq!(judged.unwrap_err(), EvidenceError::Ended);
+            assert_eq!(judged.unwrap_err(), EvidenceError::Ended, "{later_s}");
         }
     }
 }
 
 #[test]
-fn real_documents_are_not_for_earlier_clocks() {
+fn t07_real_documents_are_not_for_earlier_clocks() {
     let root = aws_nitro_root();
     for entry in genuine() {
         let document = entry.document();
-        let judged = verify(&document, &root, entry.leaf_not_before_s - 1, &any());
+        let start_s = entry.leaf_not_before_s;
+        let first_s = start_s.max(entry.timestamp_ms.div_ceil(1000) - MAX_AHEAD_S);
+        assert!(verify(&document, &root, first_s, &any()).is_ok());
+        if first_s > start_s {
+            let judged = verify(&document, &root, first_s - 1, &any());
+            assert_eq!(judged.unwrap_err(), EvidenceError::TimeAhead);
+        }
+        let hours = [1, 24, 24 * 365];
+        let earlier = hours.map(|hours| start_s - hours * 3600);
+        for earlier_s in [start_s - 1].into_iter().chain(earlier) {
+            let judged = verify(&document, &root, earlier_s, &any());
+            assert_eq!(judged.unwrap_err(), EvidenceError::NotYetValid);
+        }
+        let judged = verify(&document, &root, 0, &any());
         assert_eq!(judged.unwrap_err(), EvidenceError::NotYetValid);
     }
 }
 
+/// Both ways of writing maps are among them.
 #[test]
-fn att_32_real_documents_in_debug_mode() {
+fn real_documents_come_in_both_encodings() {
+    let head = |entry: &Entry| {
+        let document = entry.document();
+        let place = document.windows(10).position(|w| w == b"\x69module_id");
+        document[place.unwrap() - 1]
+    };
+    let heads: std::collections::BTreeSet<u8> = genuine().iter().map(head).collect();
+    assert_eq!(heads, [0xa9, 0xbf].into());
+}
+
+#[test]
+fn att_32_t06_real_documents_in_debug_mode() {
     let root = aws_nitro_root();
     let mut debug = genuine();
     debug.retain(|entry| entry.debug);

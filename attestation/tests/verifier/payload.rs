@@ -143,7 +143,7 @@ fn att_06_strings_longer_than_the_document() {
 }
 
 #[test]
-fn att_07_every_key_only_once() {
+fn att_07_t05_every_key_only_once() {
     let (plain, root) = Forge::new().payload();
     assert!(plain[0] == 0xa9, "nine keys, all in use");
     drop(root);
@@ -169,7 +169,7 @@ fn att_07_null_and_a_value() {
 }
 
 #[test]
-fn att_07_pcr_twice() {
+fn att_07_t05_pcr_twice() {
     let mut values = standard_pcrs();
     values.push((0, vec![0xee; 48]));
     assert_eq!(with("pcrs", pcrs(&values)), DuplicateKey);
@@ -215,7 +215,7 @@ fn att_10_module_id() {
 }
 
 #[test]
-fn att_11_digest() {
+fn att_11_t05_digest() {
     for other in ["SHA256", "SHA512", "sha384", "SHA384 ", ""] {
         assert_eq!(with("digest", text(other)), Digest, "{other:?}");
     }

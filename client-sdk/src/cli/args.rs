@@ -20,6 +20,7 @@ pub(super) use operations::{
 pub(super) use revocation::{At, Register, RevocationCommand};
 pub(super) use values::{KeyName, Target};
 
+use super::evidence::parse_pcr;
 use super::times::parse_time;
 
 const EXAMPLES: &str = "\
@@ -178,6 +179,9 @@ pub(super) enum EvidenceCommand {
         /// Accept an enclave in debug mode, which protects nothing
         #[arg(long)]
         allow_debug: bool,
+        /// Refuse if PCR N is missing or has another value (96 hexadecimal characters); can be repeated
+        #[arg(long, value_name = "N=HEX", value_parser = parse_pcr)]
+        expect_pcr: Vec<(u8, [u8; 48])>,
     },
 }
 

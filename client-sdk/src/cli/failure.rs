@@ -1,6 +1,7 @@
 //! What a person or program is told when a command fails: a code and a sentence.
 
 use cofferdam_wire::Code;
+use serde_json::{Map, Value};
 
 use crate::config::ConfigError;
 use crate::files::FileError;
@@ -21,6 +22,16 @@ pub(super) struct Failure {
     code: String,
     number: Option<u16>,
     sentence: String,
+    explanation: Option<Box<Explanation>>,
+}
+
+/// What more there is to say.
+#[derive(Debug)]
+struct Explanation {
+    /// For programs, beside the code.
+    members: Map<String, Value>,
+    /// For people, below the sentence.
+    text: String,
 }
 
 impl Failure {
@@ -29,6 +40,15 @@ impl Failure {
             code: code.to_owned(),
             number: None,
             sentence: sentence.into(),
+            explanation: None,
+        }
+    }
+
+    /// With more to say: members beside the code for programs, and the same as text.
+    pub(super) fn explained(self, members: Map<String, Value>, text: String) -> Self {
+        Self {
+            explanation: Some(Box::new(Explanation { members, text })),
+            ..self
         }
     }
 
@@ -37,6 +57,7 @@ impl Failure {
             code: code.map_or(otherwise, |code| code.slug()).to_owned(),
             number: code.map(Code::number),
             sentence: sentence.to_string(),
+            explanation: None,
         }
     }
 
@@ -58,9 +79,14 @@ impl Failure {
     /// To stderr, so that stdout holds results only.
     pub(super) fn print(&self, json: bool) {
         if json {
-            let error = serde_json::json!({
+            let mut error = serde_json::json!({
                 "error": { "code": self.code, "number": self.number, "sentence": self.sentence }
             });
+            if let (Some(explanation), Some(error)) =
+                (&self.explanation, error["error"].as_object_mut())
+            {
+                error.extend(explanation.members.clone());
+            }
             eprintln!("{error}");
         } else {
             // A sentence about a code of the protocol names it already.
@@ -68,6 +94,9 @@ impl Failure {
                 .number
                 .map_or_else(|| format!(" [{}]", self.code), |_| String::new());
             eprintln!("coffer: {}{named}", self.sentence);
+            if let Some(explanation) = &self.explanation {
+                eprintln!("{}", explanation.text.trim_end());
+            }
         }
     }
 }

@@ -8,7 +8,6 @@ use serde_json::Value;
 use crate::server::{ADMIN, REGISTRAR, Server};
 
 pub(crate) const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keys");
-const NITRO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors/attestation/nitro");
 
 /// Runs `coffer` in a directory, without the caller's environment or terminal.
 pub(crate) async fn coffer(directory: &Path, arguments: &str) -> Output {
@@ -310,26 +309,6 @@ async fn grants_are_made_and_shown() {
     bytes[30] ^= 1;
     std::fs::write(directory.join("g"), bytes).unwrap();
     assert_eq!(failure(directory, "grant show g").await.0, "grant");
-}
-
-#[tokio::test]
-async fn evidence_of_the_real_nitro_verifies_at_its_time_only() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = format!("{NITRO}/nitro-20250916T212401Z-ce1e1c6e.cbor");
-    let good = json(
-        directory.path(),
-        &format!("evidence verify {file} --at 2025-09-16T21:30:00Z"),
-    )
-    .await;
-    assert_eq!(good["verdict"], "valid");
-    assert_eq!(good["pcr0"].as_str().unwrap().len(), 96);
-    let (code, sentence) = failure(
-        directory.path(),
-        &format!("evidence verify {file} --at 2026-01-01T00:00:00Z"),
-    )
-    .await;
-    assert_eq!(code, "evidence-refused");
-    assert!(sentence.contains("ATT-21"), "{sentence}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 
 mod commands;
 mod enclave;
+mod evidence;
 mod https;
 mod import_vectors;
 mod imports;

@@ -13,8 +13,9 @@ mod messages;
 mod padding;
 
 use std::path::Path;
+use std::process::Command;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
 /// Write or check.
@@ -23,10 +24,17 @@ pub struct Options {
     /// Writes nothing; fails if a file differs.
     #[arg(long)]
     pub(crate) check: bool,
+    /// Forges the documents of vectors/attestation/negative anew, under a new root: their signatures are random, so they
+    /// are not compared but judged, by the tests of the verifier.
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) forge: bool,
 }
 
 /// Writes the files or compares them.
 pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
+    if options.forge {
+        return forge(root);
+    }
     let files = [
         ("formats.json", formats::all()?),
         ("lists.json", lists::all()),
@@ -54,6 +62,20 @@ pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
             differ.join(", ")
         ),
     }
+    Ok(())
+}
+
+/// The verifier's tests have the forge, and write the documents where they are asked to.
+fn forge(root: &Path) -> anyhow::Result<()> {
+    let status = Command::new(env!("CARGO"))
+        .args(["test", "--locked", "--quiet", "-p", "cofferdam-attestation"])
+        .args(["--test", "verifier", "stored::the_index"])
+        .env("COFFERDAM_FORGE_VECTORS", "1")
+        .current_dir(root)
+        .status()
+        .context("cannot run cargo")?;
+    ensure!(status.success(), "the documents were not forged");
+    println!("written: attestation/negative");
     Ok(())
 }
 
