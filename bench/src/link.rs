@@ -7,7 +7,7 @@ use cofferdam_e2e::officers::Officers;
 use cofferdam_e2e::world::{GOOD_IMAGE, SimulatorTrust};
 use cofferdam_e2e::{Customer, Service};
 use cofferdam_enclave::{Attestor, AttestorError, unix_listener};
-use cofferdam_simulated_nsm::{SimClock, SimulatedNsm};
+use cofferdam_simulated_nsm::{PCRS, SimClock, SimulatedNsm};
 use cofferdam_wire::binding::{Binding, Measurement};
 use cofferdam_wire::frame::{Frame, FrameReader};
 use cofferdam_wire::id::{KeyId, Nonce};
@@ -40,6 +40,11 @@ impl Attestor for Nsm {
     }
     fn measurement(&self) -> Result<Measurement, AttestorError> {
         Ok(GOOD_IMAGE)
+    }
+    fn lock_registers(&self) -> Result<(), AttestorError> {
+        self.0
+            .lock_pcrs(PCRS)
+            .map_err(|_| AttestorError::Refused("range"))
     }
     fn random(&self, buffer: &mut [u8]) -> Result<(), AttestorError> {
         buffer

@@ -60,6 +60,10 @@ impl Attestor for SimulatedAttestor {
         Ok(self.image)
     }
 
+    fn lock_registers(&self) -> Result<(), AttestorError> {
+        self.nsm.lock_pcrs(crate::nsm::PCRS).map_err(refused)
+    }
+
     fn random(&self, buffer: &mut [u8]) -> Result<(), AttestorError> {
         buffer
             .chunks_mut(crate::nsm::MAX_RANDOM)

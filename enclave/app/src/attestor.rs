@@ -31,6 +31,12 @@ pub trait Attestor: Send + Sync + 'static {
     /// The module refused or did not answer.
     fn measurement(&self) -> Result<Measurement, AttestorError>;
 
+    /// Locks all registers: from here on none can be extended, and documents state every one.
+    ///
+    /// # Errors
+    /// The module refused or did not answer.
+    fn lock_registers(&self) -> Result<(), AttestorError>;
+
     /// Fills the buffer from the module's generator.
     ///
     /// # Errors

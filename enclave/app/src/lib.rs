@@ -1,7 +1,8 @@
 //! The shell that boots in the enclave: it moves bytes, reads clocks, runs jobs and fires timers for the core.
 //!
 //! It decides nothing. It trusts the NSM behind its [`Attestor`], and nothing that comes over a connection. It refuses to
-//! start without the NSM's randomness and to go on without its clock.
+//! start without the NSM's randomness and to go on without its clock. As the first process of an enclave it also readies
+//! the machine (`init`).
 //!
 //! ```text
 //! connection -> reader -> | inbox | -> owner (core) -> | pool   | -> inbox
@@ -17,7 +18,10 @@ mod bounds;
 mod clock;
 mod connection;
 mod entropy;
+mod generator;
 mod inbox;
+mod init;
+mod life;
 mod listener;
 mod notary;
 mod nsm;
@@ -28,7 +32,9 @@ mod process;
 mod shell;
 
 pub use attestor::{Attestor, AttestorError};
-pub use entropy::{EntropyError, KernelEntropy};
+pub use entropy::EntropyError;
+pub use init::{DeviceError, InitError, KernelError, ModulesError, MountError};
+pub use life::live;
 pub use listener::{Connection, Listener, unix_listener, vsock_listener};
 pub use nsm::NsmAttestor;
 pub use process::harden;

@@ -2,16 +2,13 @@
 //!
 //! It takes no argument, and reads no file and no variable that could change whom it trusts: root and vendor key are
 //! the constants below, measured with the image (T-81).
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use cofferdam_enclave::{NsmAttestor, ShellError, harden, serve, vsock_listener};
+use cofferdam_enclave::{NsmAttestor, live};
 use cofferdam_enclave_core::Trust;
 use cofferdam_wire::cose::PublicKey;
-
-/// Where the parent connects.
-const PORT: u32 = 5000;
 
 /// The anchors of the product.
 struct Production;
@@ -31,18 +28,5 @@ impl Trust for Production {
 }
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(never) => match never {},
-        Err(error) => {
-            eprintln!("cofferdam-enclave: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run() -> Result<std::convert::Infallible, ShellError> {
-    harden()?;
-    let attestor = Arc::new(NsmAttestor::open()?);
-    let listener = vsock_listener(PORT)?;
-    serve::<Production>(attestor, listener, || eprintln!("cofferdam-enclave: ready"))
+    live::<Production, _>(NsmAttestor::open)
 }

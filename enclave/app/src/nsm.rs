@@ -1,14 +1,19 @@
 //! The Nitro Security Module, through the kernel's driver.
 //!
 //! The device is trusted, its replies are read by AWS's crate. Nothing here verifies a document: whoever receives one
-//! does, and the core does so for the documents of others.
+//! does, and the core does so for the documents of others. The one thing that is read in a document is the time, out of
+//! the device's own hand.
 
 use aws_nitro_enclaves_nsm_api::api::{ErrorCode, Request, Response};
 use aws_nitro_enclaves_nsm_api::driver::{nsm_exit, nsm_init, nsm_process_request};
-use cofferdam_attestation::unverified_timestamp_ms;
 use cofferdam_wire::binding::Measurement;
+use minicbor::Decoder;
+use minicbor::data::Type;
 
 use crate::attestor::{Attestor, AttestorError};
+
+/// Registers of a Nitro Security Module.
+const REGISTERS: u16 = 32;
 
 /// `/dev/nsm`, open.
 #[derive(Debug)]
@@ -75,7 +80,7 @@ impl Attestor for NsmAttestor {
     /// The NSM has no other clock than the time in its documents.
     fn now_ms(&self) -> Result<u64, AttestorError> {
         let document = self.document(None, None, None)?;
-        unverified_timestamp_ms(&document).map_err(|_| AttestorError::Unreadable)
+        timestamp_ms(&document).map_err(|_| AttestorError::Unreadable)
     }
 
     fn measurement(&self) -> Result<Measurement, AttestorError> {
@@ -84,6 +89,14 @@ impl Attestor for NsmAttestor {
             pcr1: self.pcr(1)?,
             pcr2: self.pcr(2)?,
         })
+    }
+
+    /// The platform has locked its own, 0 to 15, already; this locks those that are ours.
+    fn lock_registers(&self) -> Result<(), AttestorError> {
+        match self.ask(Request::LockPCRs { range: REGISTERS })? {
+            Response::LockPCRs => Ok(()),
+            _ => Err(AttestorError::Unreadable),
+        }
     }
 
     fn random(&self, buffer: &mut [u8]) -> Result<(), AttestorError> {
@@ -109,6 +122,25 @@ impl Drop for NsmAttestor {
     }
 }
 
+/// The time in a document that the device has just handed over.
+fn timestamp_ms(document: &[u8]) -> Result<u64, minicbor::decode::Error> {
+    let mut envelope = Decoder::new(document);
+    envelope.array()?;
+    // Headers: whether the document is signed, and how, is for its receiver to judge.
+    envelope.skip()?;
+    envelope.skip()?;
+    let mut claims = Decoder::new(envelope.bytes()?);
+    let mut left = claims.map()?;
+    while left != Some(0) && claims.datatype()? != Type::Break {
+        if claims.str()? == "timestamp" {
+            return claims.u64();
+        }
+        claims.skip()?;
+        left = left.map(|entries| entries - 1);
+    }
+    Err(minicbor::decode::Error::message("no time"))
+}
+
 fn name(code: &ErrorCode) -> &'static str {
     match code {
         ErrorCode::Success => "success",
@@ -120,5 +152,66 @@ fn name(code: &ErrorCode) -> &'static str {
         ErrorCode::BufferTooSmall => "buffer too small",
         ErrorCode::InputTooLarge => "input too large",
         ErrorCode::InternalError => "internal error",
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use minicbor::Encoder;
+
+    use super::*;
+
+    /// An emulated device's document: nobody signed it.
+    fn unsigned(claims: &[u8]) -> Vec<u8> {
+        let mut document = Encoder::new(Vec::new());
+        document.array(4).unwrap().bytes(&[0xa1, 1, 0x20]).unwrap();
+        document.map(0).unwrap().bytes(claims).unwrap();
+        document.bytes(&[0; 64]).unwrap();
+        document.into_writer()
+    }
+
+    #[test]
+    fn the_time_is_read_in_real_documents_and_in_unsigned_ones() {
+        let real = include_bytes!(
+            "../../../vectors/attestation/nitro/nitro-20250916T212401Z-ce1e1c6e.cbor"
+        );
+        let verified = cofferdam_attestation::unverified_timestamp_ms(real).unwrap();
+        assert_eq!(timestamp_ms(real).unwrap(), verified);
+        for definite in [true, false] {
+            let mut claims = Encoder::new(Vec::new());
+            match definite {
+                true => claims.map(2).unwrap(),
+                false => claims.begin_map().unwrap(),
+            };
+            claims.str("pcrs").unwrap().map(1).unwrap().u8(0).unwrap();
+            claims.bytes(&[1; 48]).unwrap();
+            claims
+                .str("timestamp")
+                .unwrap()
+                .u64(1_800_000_000_000)
+                .unwrap();
+            if !definite {
+                claims.end().unwrap();
+            }
+            let document = unsigned(&claims.into_writer());
+            assert_eq!(timestamp_ms(&document).unwrap(), 1_800_000_000_000);
+        }
+    }
+
+    #[test]
+    fn t15_a_document_without_a_time_is_no_reading() {
+        for claims in [
+            &[0xa0][..],
+            &[0xbf, 0xff],
+            // Another field of that length, a time that is a text, one that is cut off.
+            b"\xa1\x69timestomp\x01",
+            b"\xa1\x69timestamp\x61x",
+            b"\xa1\x69timestamp",
+            b"",
+        ] {
+            assert!(timestamp_ms(&unsigned(claims)).is_err(), "{claims:02x?}");
+        }
+        assert!(timestamp_ms(&[]).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! The start: randomness, then the core, then the threads, then connections.
+//! The start: registers locked, randomness, then the core, then the threads, then connections.
 
 use std::convert::Infallible;
 use std::io;
@@ -14,11 +14,12 @@ use crate::clock::Clocks;
 use crate::connection;
 use crate::entropy::{EntropyError, KernelEntropy};
 use crate::inbox::Inbox;
+use crate::init::InitError;
 use crate::listener::Listener;
 use crate::notary::Notary;
 use crate::owner::{Owner, Work};
 use crate::pool::Pool;
-use crate::process::{self, Sentinel};
+use crate::process::{self, Machine, Sentinel};
 
 /// Why the enclave does not serve, or serves no more.
 #[derive(Debug, Error)]
@@ -26,6 +27,9 @@ pub enum ShellError {
     /// The process could not be hardened.
     #[error("the process cannot be hardened: {0}")]
     Harden(#[from] nix::errno::Errno),
+    /// The machine is not fit to serve (T-16, T-31).
+    #[error(transparent)]
+    Init(#[from] InitError),
     /// There is no randomness to start with (T-31).
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -40,18 +44,30 @@ pub enum ShellError {
     System(#[from] io::Error),
 }
 
-/// Starts the core under these anchors of trust and serves what connects; returns only when it can serve no more, and
-/// then the process has to end. `ready` is called before the first connection is taken.
+/// Starts the core under these anchors of trust, beside other processes, and serves what connects; returns only when it
+/// can serve no more, and then the process has to end. `ready` is called before the first connection is taken.
 ///
 /// # Errors
-/// Each variant of [`ShellError`] but `Harden`.
+/// Each variant of [`ShellError`] but `Harden` and `Init`.
 pub fn serve<T: Trust>(
     attestor: Arc<dyn Attestor>,
     listener: impl Listener,
     ready: impl FnOnce(),
 ) -> Result<Infallible, ShellError> {
+    serve_on::<T>(Machine::Shared, attestor, listener, ready)
+}
+
+/// The same, on this machine.
+pub(crate) fn serve_on<T: Trust>(
+    machine: Machine,
+    attestor: Arc<dyn Attestor>,
+    listener: impl Listener,
+    ready: impl FnOnce(),
+) -> Result<Infallible, ShellError> {
     let _sentinel = Sentinel;
-    let entropy = KernelEntropy::stir(attestor.as_ref())?;
+    // Before the first document: whoever gets hold of this process later changes no register that a document states.
+    attestor.lock_registers()?;
+    let entropy = KernelEntropy::stir(attestor.as_ref(), &machine)?;
     let clocks = Clocks::new(Arc::clone(&attestor));
     let started = Now {
         monotonic_ms: clocks.monotonic_ms(),

@@ -21,6 +21,7 @@ enum Defect {
     SameRandomness,
     NoTime,
     NoMeasurement,
+    NoLock,
 }
 
 impl Attestor for Defect {
@@ -44,6 +45,13 @@ impl Attestor for Defect {
                 pcr1: [2; 48],
                 pcr2: [3; 48],
             }),
+        }
+    }
+
+    fn lock_registers(&self) -> Result<(), AttestorError> {
+        match self {
+            Defect::NoLock => Err(AttestorError::Refused("invalid index")),
+            _ => Ok(()),
         }
     }
 
@@ -97,6 +105,15 @@ fn nothing_starts_without_a_measurement() {
     assert!(matches!(
         error,
         ShellError::Attestor(AttestorError::Unreadable)
+    ));
+}
+
+#[test]
+fn nothing_starts_with_registers_that_could_still_be_extended() {
+    let error = error_of(Defect::NoLock);
+    assert!(matches!(
+        error,
+        ShellError::Attestor(AttestorError::Refused("invalid index"))
     ));
 }
 

@@ -25,12 +25,15 @@ pub struct Module {
     pub readings: AtomicU64,
     /// Its clock fails.
     pub stopped: AtomicBool,
+    /// Its registers are locked.
+    pub locked: AtomicBool,
     /// Its clock panics.
     pub panics: AtomicBool,
 }
 
 impl Attestor for Module {
     fn attest(&self, _: &[u8], _: &[u8], _: Option<&[u8]>) -> Result<Vec<u8>, AttestorError> {
+        assert!(self.locked.load(Ordering::SeqCst), "a document too early");
         Ok(vec![0; 100])
     }
 
@@ -49,6 +52,11 @@ impl Attestor for Module {
             pcr1: [2; 48],
             pcr2: [3; 48],
         })
+    }
+
+    fn lock_registers(&self) -> Result<(), AttestorError> {
+        self.locked.store(true, Ordering::SeqCst);
+        Ok(())
     }
 
     fn random(&self, buffer: &mut [u8]) -> Result<(), AttestorError> {
