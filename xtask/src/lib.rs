@@ -10,6 +10,7 @@ mod figures;
 mod ids;
 mod links;
 mod mutants;
+mod nitro;
 mod pages;
 mod source;
 mod threats;
@@ -43,6 +44,8 @@ pub enum Command {
     Loc,
     /// Sizes of the shipped binaries.
     Figures,
+    /// Builds the image that boots in an enclave, and says what it measures.
+    Eif(nitro::EifOptions),
 }
 
 impl Command {
@@ -66,6 +69,7 @@ impl Command {
             Command::Mutants(options) => mutants::run(&root, &options),
             Command::Loc => budget::print_lines(&root),
             Command::Figures => figures::print(&root),
+            Command::Eif(options) => nitro::eif(&root, &options),
         }
     }
 }
