@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use cofferdam_enclave::{Attestor, AttestorError, harden, serve, unix_listener};
+use cofferdam_simulator_enclave::SimulatorTrust;
 use cofferdam_wire::binding::Measurement;
 
-use crate::image::{SimulatorTrust, measure_running};
+use crate::image::measure_running;
 use crate::nsm::{NsmError, SimClock, SimulatedNsm};
 
 /// Serves on a Unix socket until the process ends.

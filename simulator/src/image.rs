@@ -8,22 +8,10 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use aws_lc_rs::digest::{Context, SHA384, digest};
-use cofferdam_enclave_core::Trust;
 use cofferdam_wire::binding::Measurement;
-use cofferdam_wire::cose::PublicKey;
-
-use crate::nsm;
 
 /// The file that this process was started from, even if another one lies at its path by now.
 pub const RUNNING: &str = "/proc/self/exe";
-
-/// The anchors of trust of the simulated enclave: constants of the program, as in the shipped one (T-81).
-pub struct SimulatorTrust;
-
-impl Trust for SimulatorTrust {
-    const ATTESTATION_ROOT: &'static [u8] = nsm::ROOT_DER;
-    const VENDOR: PublicKey = PublicKey::Ed25519(nsm::VENDOR_PUBLIC);
-}
 
 /// The measurement of the running program.
 ///
@@ -70,14 +58,5 @@ mod tests {
         assert_eq!(measured, measure_running().unwrap());
         assert!(![measured.pcr0, measured.pcr1, measured.pcr2].contains(&[0; 48]));
         assert_ne!(measured.pcr1, measured.pcr2);
-    }
-
-    #[test]
-    fn the_constants_are_the_keys_of_the_simulated_nsm() {
-        assert_eq!(SimulatorTrust::ATTESTATION_ROOT, nsm::simulator_root_der());
-        assert_eq!(
-            SimulatorTrust::VENDOR,
-            PublicKey::Ed25519(nsm::vendor_public())
-        );
     }
 }
