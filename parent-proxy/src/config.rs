@@ -20,7 +20,7 @@ pub struct Config {
     pub operator_listen: SocketAddr,
     /// Directory for everything that this process keeps; made with mode 0700.
     pub state_dir: PathBuf,
-    /// Where the enclave listens: `unix:/path` or `vsock:CID:PORT`.
+    /// Where the enclave listens: `unix:/path`, `vsock:CID:PORT` or `vsock-unix:/path:PORT`.
     pub enclave: EnclaveAddress,
     /// File with the current vendor statement (COSE_Sign1); read again when it changes.
     pub vendor_statement: PathBuf,

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
+use crate::host::{EnclaveHost, MachineFiles};
 use crate::ports::Ports;
 use crate::roles::{self, Role};
 
@@ -26,6 +27,8 @@ enum Command {
         /// Work in this directory (new or empty) and leave everything there, instead of in a temporary one.
         #[arg(long, value_name = "DIR")]
         keep: Option<PathBuf>,
+        #[command(flatten)]
+        machine: MachineArgs,
     },
     /// Start everything and stay until SIGTERM. DIR/ready.json says where everything is.
     Up {
@@ -56,18 +59,74 @@ enum Command {
             hide_default_value = true
         )]
         port_revocation: u16,
+        #[command(flatten)]
+        machine: MachineArgs,
     },
     /// Play one part. Started by the other commands.
     #[command(hide = true, subcommand)]
     Role(Role),
 }
 
+/// The enclave as a virtual machine: all of these together, or none.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The enclave as a virtual machine")]
+struct MachineArgs {
+    /// Boot this image in QEMU instead of starting the enclave as a process.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires_all = ["measurements", "qemu", "vhost_device_vsock"]
+    )]
+    eif: Option<PathBuf>,
+    /// What the image measures: JSON with pcr0, pcr1 and pcr2, as it is written beside an image.
+    #[arg(long, value_name = "FILE", requires = "eif")]
+    measurements: Option<PathBuf>,
+    /// A QEMU that has the machine type nitro-enclave.
+    #[arg(long, value_name = "PATH", requires = "eif")]
+    qemu: Option<PathBuf>,
+    /// The program that plays the vsock device.
+    #[arg(long, value_name = "PATH", requires = "eif")]
+    vhost_device_vsock: Option<PathBuf>,
+    /// Where QEMU finds firmware, if not in its own places. May be given several times.
+    #[arg(long, value_name = "DIR", requires = "eif")]
+    firmware: Vec<PathBuf>,
+}
+
+impl MachineArgs {
+    fn host(self) -> anyhow::Result<EnclaveHost> {
+        let MachineArgs {
+            eif: Some(eif),
+            measurements: Some(measurements),
+            qemu: Some(qemu),
+            vhost_device_vsock: Some(vhost_device_vsock),
+            firmware,
+        } = self
+        else {
+            return Ok(EnclaveHost::process());
+        };
+        EnclaveHost::machine(MachineFiles {
+            eif,
+            measurements,
+            qemu,
+            vhost_device_vsock,
+            firmware,
+        })
+    }
+}
+
 /// Does what was asked.
 pub fn execute(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Role(role) => return roles::play(role),
-        Command::Demo { json, keep } => {
-            match in_runtime(crate::demo::demo(json, keep.as_deref())) {
+        Command::Demo {
+            json,
+            keep,
+            machine,
+        } => {
+            let told = machine
+                .host()
+                .and_then(|host| in_runtime(crate::demo::demo(json, keep.as_deref(), host)));
+            match told {
                 Ok(false) => return ExitCode::FAILURE,
                 told => told.map(drop),
             }
@@ -77,13 +136,16 @@ pub fn execute(cli: Cli) -> ExitCode {
             port_parent,
             port_operator,
             port_revocation,
+            machine,
         } => {
             let ports = Ports {
                 parent: port_parent,
                 operator: port_operator,
                 revocation: port_revocation,
             };
-            in_runtime(crate::up::up(&dir, ports))
+            machine
+                .host()
+                .and_then(|host| in_runtime(crate::up::up(&dir, ports, host)))
         }
     };
     match done {

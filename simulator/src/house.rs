@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::image::measure_running;
+use crate::host::EnclaveHost;
 use crate::layout::Layout;
 use crate::officers::{self, Officers, Recoveries};
 use crate::operator::Operator;
@@ -25,13 +25,14 @@ use crate::ready::{Pids, Ready, Sockets};
 use crate::setup::{self, ParentReady, RevocationReady};
 use crate::supervise::{Start, Supervised};
 
-/// Longest wait for any one thing at the start.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A service that ends sooner than this after its start did not really start.
+const SERVICE_START: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// The running house. Dropping it kills every process.
 pub struct House {
     layout: Layout,
+    host: EnclaveHost,
     image: Measurement,
     ready: Ready,
     enclave: Supervised,
@@ -45,31 +46,34 @@ pub struct House {
 }
 
 impl House {
-    /// Starts everything in `directory`, and returns when an app could come. `link` is where the parent looks for the
-    /// enclave, if that is not the enclave's own socket.
+    /// Starts everything in `layout`'s directory, and returns when an app could come. `link` is the Unix socket where the
+    /// parent looks for the enclave, if that is not the enclave's own.
     ///
     /// # Errors
     /// What did not start, and the last that it said.
     pub async fn start(
         layout: Layout,
         ports: Ports,
+        host: EnclaveHost,
         link: Option<PathBuf>,
     ) -> anyhow::Result<Self> {
+        let patience = host.patience();
         let lock = lock(&layout)?;
         remove(&layout.ready())?;
         let ports = ports.or_those_of_before(&layout)?;
         ports.are_free()?;
         let (failed, mut failures) = mpsc::unbounded_channel();
         // It makes an RSA-4096 key before it serves, which takes longest; so it is the first.
-        let enclave = enclave(&layout, failed.clone())?;
-        let image = tokio::task::spawn_blocking(measure_running);
+        let enclave = enclave(&host, &layout, failed.clone())?;
+        let image = tokio::task::spawn_blocking({
+            let host = host.clone();
+            move || host.measure()
+        });
         let keys = tokio::task::spawn_blocking({
             let layout = layout.clone();
             move || setup::provider_keys(&layout)
         });
-        let image = image
-            .await?
-            .context("the running program cannot be measured")?;
+        let image = image.await??;
         let images = setup::note_image(&layout, &image)?;
 
         setup::write_revocation_config(&layout, &images, ports.revocation)?;
@@ -81,20 +85,21 @@ impl House {
             &layout,
             failed.clone(),
         )?;
-        let revocation_ready: RevocationReady = said(&revocation_said, &mut failures).await?;
+        let revocation_ready: RevocationReady =
+            said(&revocation_said, patience, &mut failures).await?;
 
         setup::sign_vendor_statement(&layout, &images, keys.await??)?;
-        let link = link.unwrap_or_else(|| layout.enclave_socket());
+        let link = link.unwrap_or_else(|| host.socket(&layout));
         setup::write_parent_config(
             &layout,
-            &link,
+            host.address(link),
             [ports.parent, ports.operator],
             &revocation_ready.ca_file,
         )?;
         let parent_said = layout.parent_state().join("ready.json");
         remove(&parent_said)?;
         let parent = service("parent", &layout.parent_config(), &layout, failed)?;
-        let parent_ready: ParentReady = said(&parent_said, &mut failures).await?;
+        let parent_ready: ParentReady = said(&parent_said, patience, &mut failures).await?;
 
         Ports::note(&layout, &parent_ready, &revocation_ready)?;
 
@@ -105,7 +110,13 @@ impl House {
         let directory = layout.officers();
         let members = match officers::group_of(&directory)? {
             Some(_) => Officers::read(&directory)?,
-            None => until(Officers::found(&directory, &operator), &mut failures).await?,
+            None => {
+                until(answering(&operator), patience, &mut failures)
+                    .await
+                    .context("the enclave does not answer")?;
+                let found = Officers::found(&directory, &operator);
+                until(found, patience, &mut failures).await?
+            }
         };
         let group = officers::group_of(&directory)?.context("the officers have no group")?;
         let trust = setup::trust_file(&images, &parent_ready.ca_file, Some(&group))?;
@@ -120,9 +131,20 @@ impl House {
             parent: parent.pid(),
             revocation: revocation.pid(),
         };
-        let ready = ready(&layout, parent_ready, revocation_ready, grant, &group, pids);
+        let sockets = Sockets {
+            enclave: host.socket(&layout),
+        };
+        let ready = ready(
+            &layout,
+            parent_ready,
+            revocation_ready,
+            grant,
+            &group,
+            (sockets, pids),
+        );
         let mut house = Self {
             layout,
+            host,
             image,
             ready,
             enclave,
@@ -141,6 +163,11 @@ impl House {
     /// Where everything lies.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// Where the enclave runs.
+    pub fn host(&self) -> &EnclaveHost {
+        &self.host
     }
 
     /// What the enclave measures.
@@ -174,7 +201,7 @@ impl House {
             recoveries.wait_for(|told| told.count > before).await?;
             anyhow::Ok(())
         };
-        if let Err(error) = until(recovered, &mut self.failures).await {
+        if let Err(error) = until(recovered, self.host.patience(), &mut self.failures).await {
             let refusal = self.recoveries.borrow().refusal.clone();
             return Err(
                 error.context(refusal.unwrap_or_else(|| "the enclave did not come back".into()))
@@ -199,7 +226,10 @@ impl House {
         self.enclave.stop().await;
         self.revocation.stop().await;
         remove(&self.layout.ready())?;
-        remove(&self.layout.enclave_socket())
+        self.host
+            .sockets(&self.layout)
+            .iter()
+            .try_for_each(|socket| remove(socket))
     }
 
     async fn until_serving(&mut self) -> anyhow::Result<()> {
@@ -210,23 +240,23 @@ impl House {
             }
             Ok(())
         };
-        until(serving, &mut self.failures)
+        until(serving, self.host.patience(), &mut self.failures)
             .await
             .context("the enclave does not serve")
     }
 }
 
-fn enclave(layout: &Layout, failed: mpsc::UnboundedSender<String>) -> anyhow::Result<Supervised> {
-    let arguments = vec![
-        "enclave".into(),
-        "--socket".into(),
-        layout.enclave_socket().into(),
-    ];
+fn enclave(
+    host: &EnclaveHost,
+    layout: &Layout,
+    failed: mpsc::UnboundedSender<String>,
+) -> anyhow::Result<Supervised> {
     let start = Start {
         name: "enclave",
-        arguments,
+        arguments: host.role(layout),
         logs: layout.logs(),
         is_expendable: true,
+        start_takes: host.start_takes(),
     };
     Supervised::start(start, failed)
 }
@@ -243,6 +273,7 @@ fn service(
         arguments,
         logs: layout.logs(),
         is_expendable: false,
+        start_takes: SERVICE_START,
     };
     Supervised::start(start, failed)
 }
@@ -268,7 +299,7 @@ fn ready(
     revocation: RevocationReady,
     grant: PathBuf,
     group: &GroupId,
-    pids: Pids,
+    (sockets, pids): (Sockets, Pids),
 ) -> Ready {
     Ready {
         version: 1,
@@ -288,16 +319,23 @@ fn ready(
         grants: vec![grant],
         partition: setup::PARTITION.into(),
         group: group.to_string(),
-        sockets: Sockets {
-            enclave: layout.enclave_socket(),
-        },
+        sockets,
         pids,
     }
+}
+
+/// Waits until the enclave has made its keys and says how it is: before that there is nobody to make a group.
+async fn answering(operator: &Operator) -> anyhow::Result<()> {
+    while operator.health().await.is_err() {
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
 }
 
 /// What a service wrote when it was ready.
 async fn said<T: DeserializeOwned>(
     path: &Path,
+    patience: Duration,
     failures: &mut mpsc::UnboundedReceiver<String>,
 ) -> anyhow::Result<T> {
     let said = async {
@@ -314,18 +352,19 @@ async fn said<T: DeserializeOwned>(
             }
         }
     };
-    until(said, failures).await
+    until(said, patience, failures).await
 }
 
 /// Waits for something, but not for ever and not past the end of a process.
 async fn until<T>(
     wanted: impl Future<Output = anyhow::Result<T>>,
+    patience: Duration,
     failures: &mut mpsc::UnboundedReceiver<String>,
 ) -> anyhow::Result<T> {
     tokio::select! {
         wanted = wanted => wanted,
         Some(failure) = failures.recv() => bail!(failure),
-        () = tokio::time::sleep(PATIENCE) => bail!("no answer within {} s", PATIENCE.as_secs()),
+        () = tokio::time::sleep(patience) => bail!("no answer within {} s", patience.as_secs()),
     }
 }
 

@@ -24,7 +24,8 @@ impl Layout {
             .with_context(|| format!("{} cannot be made", directory.display()))?;
         let path = fs::canonicalize(directory)?;
         let layout = Self(path);
-        let socket = layout.enclave_socket();
+        // The longest of all.
+        let socket = layout.machine_heartbeat();
         if socket.as_os_str().len() > SOCKET_PATH {
             bail!(
                 "{} is too long a path for a Unix socket (at most {SOCKET_PATH} bytes); use a directory higher up",
@@ -65,6 +66,26 @@ impl Layout {
     /// Where the enclave listens.
     pub fn enclave_socket(&self) -> PathBuf {
         self.0.join("enclave.sock")
+    }
+
+    /// Where streams to an enclave in a virtual machine begin.
+    pub(crate) fn machine_vsock(&self) -> PathBuf {
+        self.0.join("vm").join("vm.vsock")
+    }
+
+    /// Between QEMU and the machine's vsock device.
+    pub(crate) fn machine_control(&self) -> PathBuf {
+        self.0.join("vm").join("vh.sock")
+    }
+
+    /// Where the vsock device takes what the guest sends to port 9000; it makes the name so.
+    pub(crate) fn machine_heartbeat(&self) -> PathBuf {
+        self.0.join("vm").join("vm.vsock_9000")
+    }
+
+    /// The log of the machine's serial console.
+    pub(crate) fn console(&self) -> PathBuf {
+        self.logs().join("console.log")
     }
 
     /// Where a recorder between parent and enclave listens.

@@ -11,6 +11,7 @@
 
 pub mod cli;
 pub mod demo;
+pub mod host;
 pub mod house;
 pub mod image;
 pub mod layout;

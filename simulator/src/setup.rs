@@ -111,8 +111,9 @@ pub(crate) fn note_image(
 /// Makes the provider's keys, or reads them, as the parent itself does it; gives their ids, for the vendor's table.
 pub(crate) fn provider_keys(layout: &Layout) -> anyhow::Result<Vec<RecipientId>> {
     crate::layout::make_directory(&layout.parent_state())?;
+    let enclave = EnclaveAddress::Unix(layout.enclave_socket());
     let keys = FileKeys::open_or_create(
-        &parent_config(layout, &layout.enclave_socket(), [0; 2], None).provider_keys_dir(),
+        &parent_config(layout, enclave, [0; 2], None).provider_keys_dir(),
     )?;
     Ok(keys
         .public()
@@ -202,7 +203,7 @@ pub(crate) fn write_revocation_config(
 /// The parent: it may dial the revocation service on this machine, and trusts its CA.
 pub(crate) fn write_parent_config(
     layout: &Layout,
-    enclave: &Path,
+    enclave: EnclaveAddress,
     ports: [u16; 2],
     revocation_ca: &Path,
 ) -> anyhow::Result<()> {
@@ -216,7 +217,7 @@ pub(crate) fn write_parent_config(
 
 fn parent_config(
     layout: &Layout,
-    enclave: &Path,
+    enclave: EnclaveAddress,
     ports: [u16; 2],
     extra_ca: Option<&Path>,
 ) -> ParentConfig {
@@ -225,7 +226,7 @@ fn parent_config(
         listen: loopback(public),
         operator_listen: loopback(operator),
         state_dir: layout.parent_state(),
-        enclave: EnclaveAddress::Unix(enclave.into()),
+        enclave,
         vendor_statement: layout.vendor_statement(),
         store: None,
         provider_keys: None,

@@ -22,9 +22,7 @@ use crate::image::RUNNING;
 const PATIENCE: Duration = Duration::from_secs(25);
 /// Pause before a process is started again.
 const PAUSE: Duration = Duration::from_millis(100);
-/// A process that ends sooner than this after its start did not really start.
-const START: Duration = Duration::from_secs(2);
-/// So many of these in a row, and it is given up.
+/// So many starts in a row that were none, and it is given up.
 const FALSE_STARTS: u32 = 5;
 
 /// How a process is started.
@@ -37,6 +35,8 @@ pub(crate) struct Start {
     pub(crate) logs: PathBuf,
     /// Whether it is started again when it ends by itself, and killed instead of asked to end.
     pub(crate) is_expendable: bool,
+    /// If it ends sooner than this after its start, it did not really start.
+    pub(crate) start_takes: Duration,
 }
 
 /// A started process, and the pipe that keeps it alive. They are apart since waiting for a child closes its own.
@@ -160,7 +160,7 @@ async fn supervise(
             status = process.child.wait() => status?,
             _ = &mut stop => return end(start, process).await,
         };
-        false_starts = if since.elapsed() < START {
+        false_starts = if since.elapsed() < start.start_takes {
             false_starts + 1
         } else {
             0

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::host::EnclaveHost;
 use crate::house::House;
 use crate::layout::Layout;
 use crate::ports::Ports;
@@ -11,12 +12,12 @@ use crate::signals::Signals;
 ///
 /// # Errors
 /// What did not start, or what ended by itself later. Every process is gone when this returns.
-pub async fn up(directory: &Path, ports: Ports) -> anyhow::Result<()> {
+pub async fn up(directory: &Path, ports: Ports, host: EnclaveHost) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let layout = Layout::create(directory)?;
     let file = layout.ready();
     let mut house = tokio::select! {
-        house = House::start(layout, ports, None) => house?,
+        house = House::start(layout, ports, host, None) => house?,
         // What has started so far is dropped, and with it killed.
         () = signals.received() => return Ok(()),
     };

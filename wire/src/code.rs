@@ -51,7 +51,7 @@ codes! {
     /// A suite that is not offered, or below the floor.
     UnsupportedSuite = 4, "unsupported-suite", "The cipher suite is not offered here; choose a suite that the evidence lists.";
     /// Sealed to a key that is not held (any more).
-    UnknownRecipient = 5, "unknown-recipient", "It was sealed to a key that is not in use; fetch fresh evidence and seal again.";
+    UnknownRecipient = 5, "unknown-recipient", "It was sealed to a key that is not held here any more, or never was; fetch the current key with fresh evidence and seal again.";
     /// A layer, challenge or share did not open. Nothing more is said.
     UnwrapFailed = 6, "unwrap-failed", "The sealed message did not open; fetch fresh evidence and seal again.";
     /// The header's time is over, not yet begun, or longer than allowed.

@@ -192,6 +192,30 @@ async fn an_interrupted_import_is_resumed() {
 }
 
 #[tokio::test]
+async fn imp_10_an_import_to_an_erased_key_is_told_what_to_do_and_another_one_works() {
+    let server = Server::start().await;
+    let customer = customer(&server).await;
+    let directory = customer.path();
+    server.provider.played.faults.lock().unwrap().refuse_imports = vec![
+        cofferdam_wire::Code::UnknownRecipient,
+        cofferdam_wire::Code::Unreachable,
+    ];
+    let arguments = format!(
+        "key import --in {KEYS}/ed25519.pem --kind ed25519 --use sign --partition p --revocation {}",
+        server.url
+    );
+    assert_eq!(failure(directory, &arguments).await.0, "unreachable");
+    let (code, sentence) = failure(directory, "key resume").await;
+    assert_eq!(code, "unknown-recipient");
+    assert!(sentence.contains("fetch the current key"), "{sentence}");
+    assert_eq!(
+        json(directory, "key list --local").await,
+        serde_json::json!([])
+    );
+    json(directory, &arguments).await;
+}
+
+#[tokio::test]
 async fn grants_are_made_and_shown() {
     let server = Server::start().await;
     let customer = customer(&server).await;

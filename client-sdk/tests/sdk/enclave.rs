@@ -174,7 +174,7 @@ fn public_half(cose_key: &[u8]) -> Vec<u8> {
 /// What goes wrong at the provider.
 #[derive(Default)]
 pub(crate) struct Faults {
-    /// Refuse so many imports, then take them.
+    /// Refuse so many imports, the last of these first, then take them.
     pub(crate) refuse_imports: Vec<Code>,
     /// Lie in the receipt.
     pub(crate) lie: Option<fn(&mut Receipt)>,

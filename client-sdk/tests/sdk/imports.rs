@@ -188,6 +188,29 @@ async fn what_can_never_be_accepted_is_not_kept() {
     assert!(desk.books[0].activated.lock().unwrap().is_empty());
 }
 
+/// A sealed import that waited until the TEE key it was sealed to was erased (IMP-10).
+#[tokio::test]
+async fn imp_10_an_import_to_an_erased_key_says_to_fetch_the_current_one_and_is_not_kept() {
+    let world = World::new();
+    let desk = Desk::new(&world);
+    desk.parent.faults.lock().unwrap().refuse_imports =
+        vec![Code::UnknownRecipient, Code::Unreachable];
+    let Err(ImportError::Send { key, .. }) = desk.import().await else {
+        panic!("the import was not refused")
+    };
+    let erased = desk.finish(key).await.err().unwrap();
+    assert!(matches!(
+        erased,
+        ImportError::Refused(Code::UnknownRecipient)
+    ));
+    let told = erased.to_string();
+    assert!(told.contains("fetch the current key"), "{told}");
+    assert!(told.contains("unknown-recipient"), "{told}");
+    assert_eq!(desk.only_stage(), None);
+    let again = desk.import().await.unwrap();
+    assert_ne!(again.receipt().key, key);
+}
+
 #[tokio::test]
 async fn t09_a_receipt_that_lies_activates_nothing() {
     let world = World::new();

@@ -96,6 +96,24 @@ async fn prf_18_prf_19_both_keys_must_be_live() {
     }
 }
 
+/// The signed header carries T, so the enclave knows what the customer verified, and repeats it in the receipt (RCP-6).
+#[tokio::test]
+async fn prf_t_the_signed_header_names_the_transcript_that_was_verified() {
+    let world = World::new();
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let keys = keys(&world, Suites::default()).await.unwrap();
+        let transcript = *keys.proven().transcript();
+        let wrapped = wrap(keys, &ed25519(), &order(), &owner(), world.now_s).unwrap();
+        let opened = world.open_import(wrapped.import.request()).unwrap();
+        assert_eq!(opened.header.transcript, transcript);
+        assert_eq!(wrapped.import.expected().transcript, transcript);
+        assert_eq!(world.receipt(&opened).transcript, transcript);
+        seen.push(transcript);
+    }
+    assert_ne!(seen[0], seen[1], "each proof has a nonce of its own");
+}
+
 #[tokio::test]
 async fn t02_a_provider_without_the_tee_key_gets_no_secret() {
     let world = World::new();

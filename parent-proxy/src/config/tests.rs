@@ -59,15 +59,21 @@ fn admission_is_all_or_a_list_of_thumbprints() {
 }
 
 #[test]
-fn enclave_addresses_are_unix_or_vsock() {
+fn enclave_addresses_are_unix_vsock_or_vsock_behind_unix() {
     let with = |value: &str| parse(&VALID.replace("vsock:16:5000", value));
     assert!(with("unix:/run/enclave.sock").is_ok());
+    assert!(with("vsock-unix:/run/vm.vsock:5000").is_ok());
     for bad in [
         "tcp:1.2.3.4:5",
         "vsock:16",
         "vsock:x:1",
         "unix:",
         "vsock:1:2:3",
+        "vsock-unix:/run/vm.vsock",
+        "vsock-unix:/run/vm.vsock:",
+        "vsock-unix:/run/vm.vsock:x",
+        "vsock-unix:/run/vm.vsock:4294967296",
+        "vsock-unix::5000",
     ] {
         assert!(with(bad).is_err(), "{bad}");
     }

@@ -1,15 +1,19 @@
-//! Where the enclave listens: a Unix socket on one machine, or a vsock address.
+//! Where the enclave listens: a Unix socket on one machine, a vsock address, or a vsock port behind a Unix socket.
+//!
+//! It is the operator's setting. The streams carry the same frames, so nothing above knows which it is.
 
+use super::hybrid;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio_vsock::{VsockAddr, VsockStream};
 
-/// `unix:/path` or `vsock:CID:PORT`.
+/// `unix:/path`, `vsock:CID:PORT` or `vsock-unix:/path:PORT`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EnclaveAddress {
     /// A Unix socket.
@@ -21,11 +25,18 @@ pub enum EnclaveAddress {
         /// Port.
         port: u32,
     },
+    /// A vsock port of a virtual machine whose device listens on a Unix socket of this machine.
+    VsockUnix {
+        /// The Unix socket.
+        path: PathBuf,
+        /// Port in the machine.
+        port: u32,
+    },
 }
 
 /// Not an address of an enclave.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected unix:/path or vsock:CID:PORT")]
+#[error("expected unix:/path, vsock:CID:PORT or vsock-unix:/path:PORT")]
 pub struct AddressError;
 
 /// Both directions of an open stream.
@@ -34,24 +45,41 @@ pub(super) struct Transport {
     pub(super) writer: Box<dyn AsyncWrite + Send + Unpin>,
 }
 
+impl Transport {
+    fn of(
+        (reader, writer): (
+            impl AsyncRead + Send + Unpin + 'static,
+            impl AsyncWrite + Send + Unpin + 'static,
+        ),
+    ) -> Self {
+        Self {
+            reader: Box::new(reader),
+            writer: Box::new(writer),
+        }
+    }
+}
+
 impl EnclaveAddress {
-    pub(super) async fn connect(&self) -> io::Result<Transport> {
+    /// A stream to the enclave. Whoever has not accepted within `longest` is given up with `TimedOut`.
+    pub(super) async fn connect(&self, longest: Duration) -> io::Result<Transport> {
+        tokio::time::timeout(longest, self.open())
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    async fn open(&self) -> io::Result<Transport> {
         match self {
             EnclaveAddress::Unix(path) => {
-                let (reader, writer) = UnixStream::connect(path).await?.into_split();
-                Ok(Transport {
-                    reader: Box::new(reader),
-                    writer: Box::new(writer),
-                })
+                Ok(Transport::of(UnixStream::connect(path).await?.into_split()))
             }
             EnclaveAddress::Vsock { cid, port } => {
-                let (reader, writer) = VsockStream::connect(VsockAddr::new(*cid, *port))
-                    .await?
-                    .into_split();
-                Ok(Transport {
-                    reader: Box::new(reader),
-                    writer: Box::new(writer),
-                })
+                let stream = VsockStream::connect(VsockAddr::new(*cid, *port)).await?;
+                Ok(Transport::of(stream.into_split()))
+            }
+            EnclaveAddress::VsockUnix { path, port } => {
+                let mut stream = UnixStream::connect(path).await?;
+                hybrid::ask(&mut stream, *port).await?;
+                Ok(Transport::of(stream.into_split()))
             }
         }
     }
@@ -61,13 +89,24 @@ impl FromStr for EnclaveAddress {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
+        let number = |text: &str| text.parse::<u32>().map_err(|_| AddressError);
         match text.split_once(':') {
             Some(("unix", path)) if !path.is_empty() => Ok(EnclaveAddress::Unix(path.into())),
             Some(("vsock", rest)) => {
                 let (cid, port) = rest.split_once(':').ok_or(AddressError)?;
-                let number = |text: &str| text.parse::<u32>().map_err(|_| AddressError);
                 Ok(EnclaveAddress::Vsock {
                     cid: number(cid)?,
+                    port: number(port)?,
+                })
+            }
+            Some(("vsock-unix", rest)) => {
+                // The port is behind the last colon, so the path may have some of its own.
+                let (path, port) = rest.rsplit_once(':').ok_or(AddressError)?;
+                if path.is_empty() {
+                    return Err(AddressError);
+                }
+                Ok(EnclaveAddress::VsockUnix {
+                    path: path.into(),
                     port: number(port)?,
                 })
             }
@@ -81,6 +120,9 @@ impl fmt::Display for EnclaveAddress {
         match self {
             EnclaveAddress::Unix(path) => write!(f, "unix:{}", path.display()),
             EnclaveAddress::Vsock { cid, port } => write!(f, "vsock:{cid}:{port}"),
+            EnclaveAddress::VsockUnix { path, port } => {
+                write!(f, "vsock-unix:{}:{port}", path.display())
+            }
         }
     }
 }
@@ -96,5 +138,74 @@ impl<'de> Deserialize<'de> for EnclaveAddress {
         String::deserialize(deserializer)?
             .parse()
             .map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixListener;
+
+    /// Far longer than a machine under load takes for what is here.
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn every_form_is_read_as_it_is_written() {
+        for text in [
+            "unix:/run/enclave.sock",
+            "vsock:16:5000",
+            "vsock-unix:/run/vm.vsock:5000",
+            "vsock-unix:/run/a:b/vm.vsock:5000",
+        ] {
+            assert_eq!(text.parse::<EnclaveAddress>().unwrap().to_string(), text);
+        }
+        assert_eq!(
+            "vsock-unix:/run/a:b/vm.vsock:5000".parse(),
+            Ok(EnclaveAddress::VsockUnix {
+                path: "/run/a:b/vm.vsock".into(),
+                port: 5000
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn a_port_behind_a_unix_socket_is_a_stream_like_any_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("vm.vsock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let machine = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut line = [0; 13];
+            stream.read_exact(&mut line).await.unwrap();
+            stream.write_all(b"OK 1\nguest").await.unwrap();
+            let mut said = [0; 6];
+            stream.read_exact(&mut said).await.unwrap();
+            (line, said)
+        });
+        let address = EnclaveAddress::VsockUnix { path, port: 5000 };
+        let mut transport = address.connect(LONG).await.unwrap();
+        let mut said = [0; 5];
+        transport.reader.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"guest");
+        transport.writer.write_all(b"parent").await.unwrap();
+        assert_eq!(machine.await.unwrap(), (*b"CONNECT 5000\n", *b"parent"));
+    }
+
+    #[tokio::test]
+    async fn a_device_that_does_not_answer_is_given_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("vm.vsock");
+        let listener = UnixListener::bind(&path).unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            // The beginning of a right answer, and then nothing.
+            stream.write_all(b"OK 10").await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        let address = EnclaveAddress::VsockUnix { path, port: 5000 };
+        let given_up = address.connect(Duration::from_millis(100)).await;
+        assert_eq!(given_up.err().unwrap().kind(), io::ErrorKind::TimedOut);
     }
 }

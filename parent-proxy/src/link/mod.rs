@@ -11,6 +11,7 @@
 
 mod address;
 mod connection;
+mod hybrid;
 
 pub use address::{AddressError, EnclaveAddress};
 
@@ -239,8 +240,8 @@ async fn keep_open(
 ) {
     let mut pause = FIRST_PAUSE;
     loop {
-        match tokio::time::timeout(CONNECT_TIMEOUT, address.connect()).await {
-            Ok(Ok(transport)) => {
+        match address.connect(CONNECT_TIMEOUT).await {
+            Ok(transport) => {
                 pause = FIRST_PAUSE;
                 let (connection, run) = Connection::open(transport, asks.clone());
                 let Some(link) = shared.upgrade() else { return };
@@ -256,8 +257,7 @@ async fn keep_open(
                 let Some(link) = shared.upgrade() else { return };
                 link.put(slot, None);
             }
-            Ok(Err(error)) => tracing::debug!(slot, %address, %error, "enclave not reached"),
-            Err(_) => tracing::debug!(slot, %address, "enclave did not accept in time"),
+            Err(error) => tracing::debug!(slot, %address, %error, "enclave not reached"),
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);

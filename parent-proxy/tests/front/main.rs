@@ -6,6 +6,7 @@ mod customer;
 mod enclave;
 mod imports;
 mod lifecycle;
+mod machine;
 mod operator;
 mod parent;
 mod requests;

@@ -91,12 +91,21 @@ impl Parent {
     }
 
     pub(crate) async fn with(extra: &str) -> Self {
+        Self::beside(extra, |enclave, _| enclave.address()).await
+    }
+
+    /// With an address of the enclave that is made for its directory.
+    pub(crate) async fn beside(extra: &str, address: fn(&Enclave, &Path) -> String) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let enclave = Enclave::start(directory.path());
         write_statement(directory.path());
         write_provider_keys(directory.path());
-        let config: Config =
-            toml::from_str(&config_text(directory.path(), &enclave.address(), extra)).unwrap();
+        let config: Config = toml::from_str(&config_text(
+            directory.path(),
+            &address(&enclave, directory.path()),
+            extra,
+        ))
+        .unwrap();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move {
             let _ = stopped.await;

@@ -99,16 +99,17 @@ impl<'a> Hostile<'a> {
         let refusal = loop {
             match sign(self.session, self.revoked).await {
                 Ok(_) => {
+                    let at = returned.elapsed();
+                    ensure!(
+                        at <= BOUND,
+                        "the revoked key still signs after {:.2} s",
+                        at.as_secs_f64()
+                    );
                     after += 1;
-                    last_success = Some(returned.elapsed());
+                    last_success = Some(at);
                 }
                 Err(error) => break error,
             }
-            ensure!(
-                returned.elapsed() <= BOUND,
-                "the revoked key still signs after {} s",
-                BOUND.as_secs()
-            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
         let refused = returned.elapsed();
@@ -116,8 +117,9 @@ impl<'a> Hostile<'a> {
         let code = refused_with(refusal, &[Code::Revoked, Code::LeaseUnavailable])?;
         let later = sign(self.session, self.revoked).await;
         refused_with(self::refusal(later)?, &[Code::Revoked])?;
+        // What is promised is that nothing leaves later. An emulated processor may take its time to say no.
         ensure!(
-            refused <= BOUND,
+            refused <= BOUND || self.house.host().is_machine(),
             "the first refusal came after {:.2} s",
             refused.as_secs_f64()
         );
@@ -157,8 +159,13 @@ impl<'a> Hostile<'a> {
             refusal(sign(self.session, self.revoked).await)?,
             &[Code::NotFound, Code::Revoked],
         )?;
+        let killed = if self.house.host().is_machine() {
+            "the virtual machine was killed, and booted again"
+        } else {
+            "the enclave was killed and came back"
+        };
         let text = format!(
-            "the enclave was killed and came back in {:.1} s: {NEEDED} officers verified the new one's evidence before they \
+            "{killed} in {:.1} s: {NEEDED} officers verified the new one's evidence before they \
              sealed their shares to it; the {} key works again, the revoked one does not ({})",
             away.as_secs_f64(),
             self.kept.fresh.name,

@@ -20,6 +20,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use tempfile::TempDir;
 
+use crate::host::EnclaveHost;
 use crate::house::House;
 use crate::layout::Layout;
 use crate::ports::Ports;
@@ -32,7 +33,7 @@ use tape::Tape;
 ///
 /// # Errors
 /// The demo could not begin or not clean up.
-pub async fn demo(json: bool, keep: Option<&Path>) -> anyhow::Result<bool> {
+pub async fn demo(json: bool, keep: Option<&Path>, host: EnclaveHost) -> anyhow::Result<bool> {
     let mut signals = Signals::listen()?;
     let temporary = match keep {
         Some(_) => None,
@@ -48,7 +49,7 @@ pub async fn demo(json: bool, keep: Option<&Path>) -> anyhow::Result<bool> {
         (None, None) => bail!("there is no directory to work in"),
     };
     let mut narrator = Narrator::new(json);
-    let told = tell(directory, &mut narrator, &mut signals).await;
+    let told = tell(directory, host, &mut narrator, &mut signals).await;
     if let Some(temporary) = temporary {
         remove(&temporary)
             .await
@@ -63,6 +64,7 @@ pub async fn demo(json: bool, keep: Option<&Path>) -> anyhow::Result<bool> {
 
 async fn tell(
     directory: &Path,
+    host: EnclaveHost,
     narrator: &mut Narrator,
     signals: &mut Signals,
 ) -> anyhow::Result<()> {
@@ -70,13 +72,13 @@ async fn tell(
     let tape = Tape::default();
     let recorder = tape::record_link(
         &layout.recorder_socket(),
-        layout.enclave_socket(),
+        host.socket(&layout),
         tape.clone(),
     )?;
     let link = layout.recorder_socket();
     let interrupted = || anyhow::anyhow!("interrupted by a signal");
     let mut house = tokio::select! {
-        house = House::start(layout, Ports::default(), Some(link)) => house?,
+        house = House::start(layout, Ports::default(), host, Some(link)) => house?,
         () = signals.received() => return Err(interrupted()),
     };
     let told = tokio::select! {

@@ -19,6 +19,7 @@ use super::outside::Outsider;
 use super::tape::Tape;
 use crate::house::House;
 use crate::officers::{NEEDED, OFFICERS};
+use crate::ready::Pids;
 
 /// What is signed.
 pub(crate) const MESSAGE: &[u8] = b"Pay 100 to Alice.";
@@ -62,12 +63,33 @@ pub(crate) async fn tell(
 
 fn started(house: &House, narrator: &mut Narrator) {
     let ready = house.ready();
+    let Pids {
+        enclave,
+        parent,
+        revocation,
+        ..
+    } = ready.pids;
+    let image = house.host().image_name();
+    let running = if house.host().is_machine() {
+        format!(
+            "the enclave is a virtual machine booted from {image} on an emulated processor (process {enclave}), and is \
+             reached over its virtio-vsock; provider's parent and customer's revocation service run here as processes \
+             {parent} and {revocation}"
+        )
+    } else {
+        format!(
+            "enclave, provider's parent and customer's revocation service run here as processes {enclave}, {parent} and \
+             {revocation}"
+        )
+    };
     let text = format!(
-        "enclave, provider's parent and customer's revocation service run here as processes {}, {} and {}; {OFFICERS} \
-         officers of the provider hold shares of the group key, {NEEDED} of them bring a restarted enclave back",
-        ready.pids.enclave, ready.pids.parent, ready.pids.revocation
+        "{running}; {OFFICERS} officers of the provider hold shares of the group key, {NEEDED} of them bring a restarted \
+         enclave back"
     );
-    let details = json!({"parent_url": ready.parent_url, "revocation_url": ready.revocation_url, "group": ready.group});
+    let details = json!({
+        "parent_url": ready.parent_url, "revocation_url": ready.revocation_url, "group": ready.group, "image": image,
+        "virtual_machine": house.host().is_machine(),
+    });
     narrator.step("start", &text, details);
 }
 
@@ -75,7 +97,8 @@ async fn proven(house: &House, customer: &Customer, narrator: &mut Narrator) -> 
     let proven = prove(&customer.parent, &customer.verifier).await?;
     ensure!(
         proven.instance().measurement() == house.image(),
-        "the enclave measures something else than this program"
+        "the enclave measures something else than {}",
+        house.host().image_name()
     );
     let binding = cbor::encode(proven.binding()).len();
     let pcr0 = hex::encode(house.image().pcr0);
@@ -88,8 +111,9 @@ async fn proven(house: &House, customer: &Customer, narrator: &mut Narrator) -> 
         .prove_possession(Suites::both(Suite::RsaOaep), &customer.parent)
         .await?;
     let text = format!(
-        "before any key is sealed: the evidence is fresh and under the trusted root, the image is this very program (PCR0 \
+        "before any key is sealed: the evidence is fresh and under the trusted root, what runs is {} (PCR0 \
          {}..), the vendor's statement names image and provider, and both showed that they hold the keys they offer",
+        house.host().image_name(),
         &pcr0[..12],
     );
     narrator.step(

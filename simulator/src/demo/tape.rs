@@ -1,13 +1,15 @@
 //! A recorder of all that crosses the parent: the link to the enclave, byte for byte, and the bodies of its HTTP.
 //!
-//! The recorder of the link stands between two Unix sockets, where on a real machine the provider's kernel stands. HTTP is
-//! recorded where TLS begins and ends, since what the provider sees is what is inside.
+//! The recorder of the link stands between two Unix sockets, where on a real machine the provider's kernel stands; it
+//! passes on what it gets as it is, also the line with which a stream to a virtual machine begins. HTTP is recorded where
+//! TLS begins and ends, since what the provider sees is what is inside.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cofferdam::transport::{CallError, Parent};
 use cofferdam_wire::id::Nonce;
+use cofferdam_wire::limits;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -55,6 +57,9 @@ impl Tape {
     }
 }
 
+/// Read at once and passed on in one piece: no more than what the vsock device of a virtual machine takes well.
+const PIECE: usize = limits::WRITE_PIECE;
+
 /// Stands between parent and enclave until the task is aborted.
 pub(crate) fn record_link(
     socket: &Path,
@@ -88,7 +93,7 @@ async fn record(
     tape: &Tape,
 ) -> std::io::Result<()> {
     let direction = tape.direction();
-    let mut buffer = vec![0; 64 * 1024];
+    let mut buffer = vec![0; PIECE];
     loop {
         let length = from.read(&mut buffer).await?;
         if length == 0 {
