@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::{budget, ids, links, mutants, pages, vectors};
+use crate::{budget, ids, links, mutants, nitro, pages, vectors};
 
 /// Arguments of the lint.
 pub(crate) const LINT: &[&str] = &[
@@ -84,6 +84,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "mutants",
         run: |root| mutants::run(root, &mutants::Options::default()),
+    },
+    Step {
+        name: "nitro",
+        run: nitro::step,
     },
 ];
 

@@ -46,6 +46,8 @@ pub enum Command {
     Figures,
     /// Builds the image that boots in an enclave, and says what it measures.
     Eif(nitro::EifOptions),
+    /// Boots both images under QEMU's emulation of a Nitro enclave, and takes a key all the way.
+    NitroQemu(nitro::QemuOptions),
 }
 
 impl Command {
@@ -70,6 +72,7 @@ impl Command {
             Command::Loc => budget::print_lines(&root),
             Command::Figures => figures::print(&root),
             Command::Eif(options) => nitro::eif(&root, &options),
+            Command::NitroQemu(options) => nitro::qemu(&root, &options),
         }
     }
 }

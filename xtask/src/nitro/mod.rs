@@ -13,9 +13,13 @@ mod image;
 mod kernel;
 mod program;
 mod reproducible;
+mod run;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use run::{QemuOptions, qemu, step};
+
+use anyhow::bail;
 use cache::Cache;
 use image::{Image, Which};
 
@@ -39,7 +43,7 @@ pub struct EifOptions {
 /// Builds an image.
 pub(crate) fn eif(root: &Path, options: &EifOptions) -> anyhow::Result<()> {
     if let Some(obstacle) = debian::obstacle() {
-        anyhow::bail!("images are built on Debian: {obstacle}");
+        bail!("images are built on Debian: {obstacle}");
     }
     let cache = Cache::open()?;
     let out = root.join(&options.out);

@@ -4,7 +4,7 @@
 //! The copies stay in the cache, so that the next time only what changed is built again, in both.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
 
@@ -13,6 +13,13 @@ use super::image::{self, Image, Which};
 use crate::tree;
 
 const FOLDERS: [&str; 2] = ["one/source", "another/place/with/a/longer/name/source"];
+
+/// The first of the two copies, brought in line with the source in `root`.
+pub(super) fn first_copy(cache: &Cache, root: &Path) -> anyhow::Result<PathBuf> {
+    let copy = cache.place(FOLDERS[0]);
+    tree::copy(root, &copy)?;
+    Ok(copy)
+}
 
 /// Builds twice, compares, and leaves the image in `out`.
 pub(super) fn check(
