@@ -35,7 +35,7 @@ const CONFIGURE: &[&str] = &[
     "--disable-download",
     "--disable-install-blobs",
 ];
-const FIRMWARE: &[&str] = &["qboot.rom"];
+const FIRMWARE: &[&str] = &["qboot.rom", "linuxboot_dma.bin"];
 
 /// What boots an image.
 pub(super) struct Emulator {
