@@ -80,3 +80,28 @@ fn refused(error: NsmError) -> AttestorError {
         _ => "internal error",
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::nsm::PCRS;
+
+    #[test]
+    fn ini_6_locked_registers_cannot_be_extended_and_every_document_states_them() {
+        let image = Measurement {
+            pcr0: [1; 48],
+            pcr1: [2; 48],
+            pcr2: [3; 48],
+        };
+        let attestor = SimulatedAttestor::boot(image);
+        assert!(attestor.nsm.extend_pcr(16, b"before").is_ok());
+        attestor.lock_registers().unwrap();
+        for index in 0..PCRS {
+            let refused = attestor.nsm.extend_pcr(index, b"after");
+            assert_eq!(refused, Err(NsmError::ReadOnlyIndex { index }));
+        }
+        assert_eq!(attestor.nsm.describe().locked_pcrs.len(), usize::from(PCRS));
+        attestor.lock_registers().unwrap();
+    }
+}

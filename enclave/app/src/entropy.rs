@@ -61,6 +61,7 @@ impl KernelEntropy {
         let mut seed = [0; SEED];
         attestor.random(&mut seed)?;
         let (first, second) = seed.split_at(SEED / 2);
+        // INI-7
         if first == second {
             return Err(EntropyError::Stuck);
         }
@@ -79,5 +80,118 @@ impl Entropy for KernelEntropy {
     fn fill(&mut self, buffer: &mut [u8]) {
         getrandom::fill(buffer)
             .expect("invariant: the generator gave bytes at the start, and never stops");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cofferdam_wire::binding::Measurement;
+
+    use super::*;
+    use crate::init::Prepared;
+
+    /// Gives bytes that never repeat.
+    struct Module;
+
+    impl Attestor for Module {
+        fn attest(&self, _: &[u8], _: &[u8], _: Option<&[u8]>) -> Result<Vec<u8>, AttestorError> {
+            Err(AttestorError::Absent)
+        }
+
+        fn now_ms(&self) -> Result<u64, AttestorError> {
+            Err(AttestorError::Absent)
+        }
+
+        fn measurement(&self) -> Result<Measurement, AttestorError> {
+            Err(AttestorError::Absent)
+        }
+
+        fn lock_registers(&self) -> Result<(), AttestorError> {
+            Err(AttestorError::Absent)
+        }
+
+        fn random(&self, buffer: &mut [u8]) -> Result<(), AttestorError> {
+            for (byte, value) in buffer.iter_mut().zip(0_u16..) {
+                *byte = value.to_be_bytes()[usize::from(value % 2 == 0)];
+            }
+            Ok(())
+        }
+    }
+
+    /// What was asked of the kernel.
+    #[derive(Debug, PartialEq, Eq)]
+    enum Asked {
+        Mix(Vec<u8>),
+        Reseed,
+        Draw,
+    }
+
+    #[derive(Default)]
+    struct Kernel {
+        asked: Vec<Asked>,
+        refuses: Option<fn(&Asked) -> bool>,
+    }
+
+    impl Kernel {
+        fn ask(&mut self, what: Asked) -> io::Result<()> {
+            let refused = self.refuses.is_some_and(|refuses| refuses(&what));
+            self.asked.push(what);
+            match refused {
+                true => Err(io::ErrorKind::PermissionDenied.into()),
+                false => Ok(()),
+            }
+        }
+    }
+
+    impl Generator for Kernel {
+        fn mix(&mut self, bytes: &[u8]) -> io::Result<()> {
+            self.ask(Asked::Mix(bytes.to_vec()))
+        }
+
+        fn reseed(&mut self) -> io::Result<()> {
+            self.ask(Asked::Reseed)
+        }
+
+        fn draw(&mut self, _: &mut [u8]) -> Result<(), getrandom::Error> {
+            self.ask(Asked::Draw)
+                .map_err(|_| getrandom::Error::UNSUPPORTED)
+        }
+    }
+
+    fn enclave() -> Machine {
+        Machine::Enclave(Prepared::taken_for_granted())
+    }
+
+    #[test]
+    fn ini_7_t31_the_module_s_bytes_are_in_the_seed_before_anything_is_drawn_for_use() {
+        let mut seed = vec![0; SEED];
+        assert_eq!(Module.random(&mut seed), Ok(()));
+        let mut kernel = Kernel::default();
+        assert!(KernelEntropy::stir_into(&mut kernel, &Module, &enclave()).is_ok());
+        let mixed = Asked::Mix(seed);
+        assert_eq!(
+            kernel.asked,
+            [mixed, Asked::Draw, Asked::Reseed, Asked::Draw]
+        );
+    }
+
+    #[test]
+    fn ini_7_t31_nothing_starts_in_an_enclave_whose_kernel_cannot_be_seeded() {
+        let error_of = |refuses, machine| {
+            let mut kernel = Kernel {
+                refuses: Some(refuses),
+                ..Kernel::default()
+            };
+            KernelEntropy::stir_into(&mut kernel, &Module, &machine).err()
+        };
+        let error = error_of(|asked| *asked == Asked::Reseed, enclave());
+        assert!(matches!(error, Some(EntropyError::Seed(_))));
+        let error = error_of(|asked| matches!(asked, Asked::Mix(_)), enclave());
+        assert!(matches!(error, Some(EntropyError::Pool(_))));
+        let error = error_of(|asked| *asked == Asked::Draw, enclave());
+        assert!(matches!(error, Some(EntropyError::Kernel(_))));
+        // Another machine's kernel is not asked.
+        let error = error_of(|asked| *asked == Asked::Reseed, Machine::Shared);
+        assert!(error.is_none());
     }
 }

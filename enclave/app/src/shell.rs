@@ -65,9 +65,10 @@ pub(crate) fn serve_on<T: Trust>(
     ready: impl FnOnce(),
 ) -> Result<Infallible, ShellError> {
     let _sentinel = Sentinel;
-    // Before the first document: whoever gets hold of this process later changes no register that a document states.
+    // INI-6: before the first document. Whoever got into this process later could change none that a document states.
     attestor.lock_registers()?;
     let entropy = KernelEntropy::stir(attestor.as_ref(), &machine)?;
+    // INI-8
     let clocks = Clocks::new(Arc::clone(&attestor));
     let started = Now {
         monotonic_ms: clocks.monotonic_ms(),

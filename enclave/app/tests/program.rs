@@ -100,6 +100,18 @@ fn t81_no_source_of_the_shell_reads_arguments_or_variables_and_its_main_reads_no
 }
 
 #[test]
+fn there_is_one_unsafe_block_and_it_is_where_its_adr_says() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let text = |path: &PathBuf| fs::read_to_string(path).unwrap();
+    let with_blocks = sources(&source)
+        .into_iter()
+        .map(|path| (text(&path).matches("unsafe {").count(), path))
+        .filter(|(count, _)| *count > 0)
+        .collect::<Vec<_>>();
+    assert_eq!(with_blocks, [(1, source.join("generator.rs"))]);
+}
+
+#[test]
 fn t81_the_root_of_the_program_is_amazon_s() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let main = fs::read_to_string(source.join("main.rs")).unwrap();
@@ -112,6 +124,23 @@ fn t81_the_root_of_the_program_is_amazon_s() {
         .unwrap();
     let root = Root::from_der(&fs::read(source.join(name)).unwrap()).unwrap();
     assert_eq!(root.sha256(), AWS_NITRO_ROOT_SHA256);
+}
+
+#[test]
+fn t81_nothing_of_the_simulator_is_in_the_program() {
+    let program = fs::read(env!("CARGO_BIN_EXE_cofferdam-enclave")).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // 32 bytes from the middle of a file, where no two certificates or keys are alike.
+    let has = |file: &str| {
+        let content = fs::read(folder.join(file)).unwrap();
+        let middle = content.len() / 2;
+        let part = &content[middle - 16..middle + 16];
+        program.windows(part.len()).any(|window| window == part)
+    };
+    assert!(has("attestation/roots/aws-nitro.der"), "the search works");
+    for key in ["nsm-root.der", "nsm-root.p8", "vendor.p8"] {
+        assert!(!has(&format!("simulator/nsm/keys/{key}")), "{key}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What must not start (T-31).
+//! What must not start (T-15, T-31).
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 #![allow(unreachable_pub, dead_code, reason = "a module of tests, used in part")]
@@ -76,7 +76,7 @@ fn error_of(defect: Defect) -> ShellError {
 }
 
 #[test]
-fn t31_nothing_starts_without_the_module_s_generator() {
+fn ini_7_t31_nothing_starts_without_the_module_s_generator() {
     let error = error_of(Defect::NoRandomness);
     assert!(matches!(
         error,
@@ -85,13 +85,13 @@ fn t31_nothing_starts_without_the_module_s_generator() {
 }
 
 #[test]
-fn t31_nothing_starts_with_a_generator_that_repeats_itself() {
+fn ini_7_t31_nothing_starts_with_a_generator_that_repeats_itself() {
     let error = error_of(Defect::SameRandomness);
     assert!(matches!(error, ShellError::Entropy(EntropyError::Stuck)));
 }
 
 #[test]
-fn t15_nothing_starts_without_the_attested_clock() {
+fn ini_8_t15_nothing_starts_without_the_attested_clock() {
     let error = error_of(Defect::NoTime);
     assert!(matches!(
         error,
@@ -100,7 +100,7 @@ fn t15_nothing_starts_without_the_attested_clock() {
 }
 
 #[test]
-fn nothing_starts_without_a_measurement() {
+fn ini_8_nothing_starts_without_a_measurement() {
     let error = error_of(Defect::NoMeasurement);
     assert!(matches!(
         error,
@@ -109,7 +109,7 @@ fn nothing_starts_without_a_measurement() {
 }
 
 #[test]
-fn nothing_starts_with_registers_that_could_still_be_extended() {
+fn ini_6_nothing_starts_with_registers_that_could_still_be_extended() {
     let error = error_of(Defect::NoLock);
     assert!(matches!(
         error,

@@ -138,7 +138,7 @@ mod tests {
                 "pcrs" => {
                     out.map(32).unwrap();
                     for index in 0..32 {
-                        out.u8(index).unwrap().bytes(&[index; 48]).unwrap();
+                        out.u8(index).unwrap().bytes(&[index + 1; 48]).unwrap();
                     }
                     out
                 }
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(evidence.nonce(), Some(&b"nonce"[..]));
         assert_eq!(evidence.user_data(), Some(&b"user_data"[..]));
         assert_eq!(evidence.public_key(), None);
-        assert!((0..32).all(|index| evidence.pcr(index) == Some(&[index; 48])));
+        assert!((0..32).all(|index| evidence.pcr(index) == Some(&[index + 1; 48])));
         assert_eq!(DeviceClaims::read(&signed).unwrap(), claims);
     }
 

@@ -22,6 +22,7 @@ pub(super) fn wait_for(devices: &[&str], patience: Duration) -> Result<(), Devic
     let start = Instant::now();
     for device in devices {
         while !Path::new(device).exists() {
+            // INI-3
             if start.elapsed() >= patience {
                 return Err(DeviceError((*device).to_owned()));
             }
@@ -39,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_may_come_late_and_must_come() {
+    fn ini_3_a_device_may_come_late_and_must_come() {
         let folder = tempfile::tempdir().unwrap();
         let [first, late] = ["first", "late"].map(|name| folder.path().join(name));
         let names = [first.to_str().unwrap(), late.to_str().unwrap()];

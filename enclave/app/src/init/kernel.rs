@@ -67,12 +67,12 @@ pub(super) fn expect(places: &Places<'_>, patience: Duration) -> Result<(), Kern
 
 fn look(places: &Places<'_>) -> Result<(), KernelError> {
     let got = name_in(places.generator);
-    // T-31
+    // INI-4
     if got != GENERATOR {
         return Err(KernelError::Generator { got });
     }
     let got = name_in(places.clock_source);
-    // T-16
+    // INI-5
     if !CLOCK_SOURCES.contains(&got.as_str()) {
         return Err(KernelError::ClockSource { got });
     }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn t31_nothing_starts_on_another_generator_than_the_security_module_s() {
+    fn ini_4_t31_nothing_starts_on_another_generator_than_the_security_module_s() {
         assert_eq!(found(Some("nsm-hwrng\n"), Some("tsc\n")), Ok(()));
         for other in [
             "none\n",
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn t16_nothing_starts_on_a_clock_source_that_the_host_can_hold_back() {
+    fn ini_5_t16_nothing_starts_on_a_clock_source_that_the_host_can_hold_back() {
         for good in ["kvm-clock\n", "tsc\n"] {
             assert_eq!(found(Some("nsm-hwrng\n"), Some(good)), Ok(()));
         }
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn t16_a_kernel_may_settle_on_its_clock_late() {
+    fn ini_5_t16_a_kernel_may_settle_on_its_clock_late() {
         let folder = tempfile::tempdir().unwrap();
         let [rng, clock] = ["rng", "clock"].map(|name| folder.path().join(name));
         fs::write(&rng, "nsm-hwrng\n").unwrap();

@@ -47,6 +47,14 @@ pub enum InitError {
 #[derive(Debug)]
 pub(crate) struct Prepared(());
 
+#[cfg(test)]
+impl Prepared {
+    /// For tests of what follows.
+    pub(crate) fn taken_for_granted() -> Self {
+        Prepared(())
+    }
+}
+
 /// Does all of it, and says on the console how far it came.
 ///
 /// # Errors

@@ -83,6 +83,7 @@ pub(super) fn load(
     };
     let mut loaded = 0;
     for (line, text) in (1..).zip(list.lines()) {
+        // INI-1
         let (name, wants_devices) = entry(text).ok_or(ModulesError::Line(line))?;
         let parameters = if wants_devices {
             let words = read(places.command_line, COMMAND_LINE_BYTES);
@@ -123,6 +124,7 @@ fn device_parameter(command_line: &str) -> Result<CString, ModulesError> {
         .collect();
     let is_place = |c: char| c.is_ascii_alphanumeric() || matches!(c, '@' | ':');
     let sound = |place: &&str| !place.is_empty() && place.chars().all(is_place);
+    // INI-2
     if places.len() > DEVICES || !places.iter().all(sound) {
         return Err(ModulesError::Device);
     }
@@ -193,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn modules_are_loaded_in_the_order_of_the_list_and_one_of_them_gets_the_devices() {
+    fn ini_1_modules_are_loaded_in_the_order_of_the_list_and_one_of_them_gets_the_devices() {
         let list = "vsock.ko\ndevices.ko virtio_mmio.device\n";
         let got = load_from(&ramdisk(Some(list), WORDS)).unwrap();
         let devices = "device=512@0xfeb00e00:12,4K@0xd0000000:5";
@@ -217,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_names_no_module_is_refused() {
+    fn ini_1_a_line_that_names_no_module_is_refused() {
         for line in [
             "",
             "vsock",
@@ -234,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_that_is_not_there_or_not_taken_ends_it() {
+    fn ini_1_a_module_that_is_not_there_or_not_taken_ends_it() {
         let error = refused("vsock.ko\nother.ko\n");
         assert!(matches!(error, ModulesError::File { line: 2, .. }));
         let disk = ramdisk(Some("vsock.ko\n"), WORDS);
@@ -255,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn t81_nothing_but_places_of_devices_gets_from_the_command_line_to_the_kernel() {
+    fn ini_2_t81_nothing_but_places_of_devices_gets_from_the_command_line_to_the_kernel() {
         for word in ["", "4K@0xd0000000:5,other", "4K@0xd0000000:5\"", "4K@../x"] {
             let words = format!("{WORDS} virtio_mmio.device={word}");
             let disk = ramdisk(Some("devices.ko virtio_mmio.device"), &words);

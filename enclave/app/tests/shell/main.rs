@@ -30,6 +30,12 @@ fn health_comes_back_with_the_time_of_the_module() {
 }
 
 #[test]
+fn ini_6_the_registers_are_locked_before_anybody_is_served() {
+    // The module would end this process if it were asked for a document before.
+    assert!(STAGE.module.locked.load(Ordering::SeqCst));
+}
+
+#[test]
 fn replies_carry_the_ids_of_their_requests_however_the_bytes_are_cut() {
     let mut peer = STAGE.connect();
     let mut bytes = Vec::new();
