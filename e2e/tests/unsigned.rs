@@ -48,16 +48,17 @@ fn case() -> Case {
     };
     let signer = DocumentSigner::boot("emulated").unwrap();
     let pcrs = [(0, image.pcr0), (1, image.pcr1), (2, image.pcr2)];
-    let sign = |unsigned: &[u8], user_data: &[u8], public_key: Option<&[u8]>, nonce: Option<&[u8]>| {
-        let claims = Claims {
-            timestamp_ms: unverified_timestamp_ms(unsigned).unwrap(),
-            pcrs: &pcrs,
-            public_key,
-            user_data: Some(user_data),
-            nonce,
+    let sign =
+        |unsigned: &[u8], user_data: &[u8], public_key: Option<&[u8]>, nonce: Option<&[u8]>| {
+            let claims = Claims {
+                timestamp_ms: unverified_timestamp_ms(unsigned).unwrap(),
+                pcrs: &pcrs,
+                public_key,
+                user_data: Some(user_data),
+                nonce,
+            };
+            signer.document(&claims).unwrap()
         };
-        signer.document(&claims).unwrap()
-    };
     let record: GenesisRecord = cbor::decode(&said.genesis, limits::GENESIS_RECORD).unwrap();
     let group = GroupId::of(&record.body);
     let signed_record = GenesisRecord {

@@ -228,6 +228,40 @@ fn device_ended(status: ExitStatus) -> String {
 mod tests {
     use super::*;
 
+    #[derive(clap::Parser)]
+    struct Alone {
+        #[command(flatten)]
+        boot: Boot,
+    }
+
+    #[test]
+    fn the_role_is_read_as_it_is_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout::create(directory.path()).unwrap();
+        let files = MachineFiles {
+            eif: "/a/image.eif".into(),
+            measurements: "/a/image.json".into(),
+            qemu: "/b/qemu".into(),
+            vhost_device_vsock: "/b/device".into(),
+            firmware: vec!["/c".into(), "/d".into()],
+        };
+        let Alone { boot } = clap::Parser::try_parse_from(role(&files, &layout)).unwrap();
+        assert_eq!(
+            (&boot.eif, &boot.qemu, &boot.vhost_device_vsock),
+            (&files.eif, &files.qemu, &files.vhost_device_vsock)
+        );
+        assert_eq!(boot.firmware, files.firmware);
+        assert_eq!(
+            [boot.vsock, boot.control, boot.heartbeat],
+            [
+                layout.machine_vsock(),
+                layout.machine_control(),
+                layout.machine_heartbeat()
+            ]
+        );
+        assert_eq!(boot.console, layout.console());
+    }
+
     #[test]
     fn a_comma_in_a_path_stays_in_the_path() {
         assert_eq!(
