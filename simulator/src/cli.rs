@@ -62,6 +62,14 @@ enum Command {
         #[command(flatten)]
         machine: MachineArgs,
     },
+    /// Boot an image whose security module signs nothing, and see that everybody refuses what it says.
+    Inspect {
+        /// Write what the enclave said to this file.
+        #[arg(long, value_name = "FILE")]
+        keep: Option<PathBuf>,
+        #[command(flatten)]
+        machine: MachineArgs,
+    },
     /// Play one part. Started by the other commands.
     #[command(hide = true, subcommand)]
     Role(Role),
@@ -131,6 +139,9 @@ pub fn execute(cli: Cli) -> ExitCode {
                 told => told.map(drop),
             }
         }
+        Command::Inspect { keep, machine } => machine
+            .host()
+            .and_then(|host| in_runtime(crate::inspect::inspect(host, keep.as_deref()))),
         Command::Up {
             dir,
             port_parent,

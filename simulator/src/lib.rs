@@ -14,6 +14,7 @@ pub mod demo;
 pub mod host;
 pub mod house;
 pub mod image;
+pub mod inspect;
 pub mod layout;
 pub mod ports;
 pub mod ready;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::{budget, fuzz, ids, links, mutants, other_language, pages, vectors};
+use crate::{budget, fuzz, ids, links, mutants, nitro, other_language, pages, vectors};
 
 /// Arguments of the lint.
 pub(crate) const LINT: &[&str] = &[
@@ -103,6 +103,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "mutants",
         run: |root| mutants::run(root, &mutants::Options::default()),
+    },
+    Step {
+        name: "nitro",
+        run: nitro::step,
     },
 ];
 

@@ -11,6 +11,7 @@ mod fuzz;
 mod ids;
 mod links;
 mod mutants;
+mod nitro;
 mod other_language;
 mod pages;
 mod source;
@@ -49,6 +50,10 @@ pub enum Command {
     Loc,
     /// Sizes of the shipped binaries.
     Figures,
+    /// Builds the image that boots in an enclave, and says what it measures.
+    Eif(nitro::EifOptions),
+    /// Boots both images under QEMU's emulation of a Nitro enclave, and takes a key all the way.
+    NitroQemu(nitro::QemuOptions),
 }
 
 impl Command {
@@ -77,6 +82,8 @@ impl Command {
             Command::OtherLanguage(options) => other_language::run(&root, &options),
             Command::Loc => budget::print_lines(&root),
             Command::Figures => figures::print(&root),
+            Command::Eif(options) => nitro::eif(&root, &options),
+            Command::NitroQemu(options) => nitro::qemu(&root, &options),
         }
     }
 }

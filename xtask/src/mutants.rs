@@ -205,32 +205,7 @@ impl Copy {
             between: std::env::var_os("CARGO_TARGET_DIR")
                 .map_or_else(|| root.join("target"), PathBuf::from),
         };
-        let listed = Command::new("git")
-            .args([
-                "ls-files",
-                "--cached",
-                "--others",
-                "--exclude-standard",
-                "-z",
-            ])
-            .current_dir(root)
-            .output()
-            .context("cannot run git")?;
-        ensure!(listed.status.success(), "git ls-files failed");
-        let listed = String::from_utf8(listed.stdout)?;
-        let names: Vec<&str> = listed
-            .split('\0')
-            .filter(|name| !name.is_empty() && root.join(name).is_file())
-            .collect();
-        for name in &names {
-            replace(&copy.tree.join(name), &std::fs::read(root.join(name))?)?;
-        }
-        for file in tree::files(&copy.tree, "rs")? {
-            let name = file.strip_prefix(&copy.tree)?.to_str().unwrap_or_default();
-            if !names.contains(&name) {
-                std::fs::remove_file(&file)?;
-            }
-        }
+        tree::copy(root, &copy.tree)?;
         Ok(copy)
     }
 
@@ -238,11 +213,11 @@ impl Copy {
     fn apply(&self, row: &Row) -> anyhow::Result<Verdict> {
         let files = row.mutated(&self.tree)?;
         for (file, _, mutated) in &files {
-            replace(&self.tree.join(file), mutated.as_bytes())?;
+            tree::replace(&self.tree.join(file), mutated.as_bytes())?;
         }
         let output = self.test(&row.test);
         for (file, original, _) in &files {
-            replace(&self.tree.join(file), original.as_bytes())?;
+            tree::replace(&self.tree.join(file), original.as_bytes())?;
         }
         Ok(judge(&output?))
     }
@@ -263,17 +238,6 @@ impl Copy {
             .output()
             .context("cannot run cargo test")
     }
-}
-
-/// Writes a file if it is not so already.
-fn replace(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    if std::fs::read(path).is_ok_and(|old| old == content) {
-        return Ok(());
-    }
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn judge(output: &Output) -> Verdict {

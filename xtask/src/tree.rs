@@ -1,8 +1,9 @@
 //! The files of the repository.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
 /// Where the workspace is.
 pub(crate) fn root() -> PathBuf {
@@ -54,4 +55,47 @@ pub(crate) fn depth(root: &Path, folder: &Path) -> usize {
     folder
         .strip_prefix(root)
         .map_or(0, |below| below.components().count())
+}
+
+/// Brings a copy of the source in line with the work tree: what git knows or would add. What is equal already keeps its
+/// time, and so its build; files of Rust that are gone here go there too.
+pub(crate) fn copy(root: &Path, into: &Path) -> anyhow::Result<()> {
+    let listed = Command::new("git")
+        .args([
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "-z",
+        ])
+        .current_dir(root)
+        .output()
+        .context("cannot run git")?;
+    ensure!(listed.status.success(), "git ls-files failed");
+    let listed = String::from_utf8(listed.stdout)?;
+    let names: Vec<&str> = listed
+        .split('\0')
+        .filter(|name| !name.is_empty() && root.join(name).is_file())
+        .collect();
+    for name in &names {
+        replace(&into.join(name), &std::fs::read(root.join(name))?)?;
+    }
+    for file in files(into, "rs")? {
+        let name = file.strip_prefix(into)?.to_str().unwrap_or_default();
+        if !names.contains(&name) {
+            std::fs::remove_file(&file)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a file if it is not so already.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    if std::fs::read(path).is_ok_and(|old| old == content) {
+        return Ok(());
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
 }
