@@ -183,11 +183,11 @@ mod tests {
                 "signer 0808080808080808..., before any signer",
             ),
             (
-                |s| drop(s.images.remove(1)),
+                |s| s.images.truncate(1),
                 "image 0202020202020202... is withdrawn",
             ),
             (
-                |s| drop(s.providers.remove(0)),
+                |s| s.providers.retain(|provider| provider.name != "a"),
                 "provider \"a\" is no longer named",
             ),
             (|s| s.providers[0].keys.push(RecipientId([9; 32])), "is new"),

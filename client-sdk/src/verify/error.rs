@@ -140,7 +140,7 @@ pub enum ProofError {
         /// About which key.
         key: RecipientId,
         /// What it said, or what happened.
-        reason: ValidatorError,
+        reason: Box<ValidatorError>,
     },
     /// The memory of this machine cannot be asked, so PRF-10 and PRF-16 cannot be decided.
     #[error("PRF-10: {0}")]

@@ -264,7 +264,7 @@ impl Verifier {
                 confirmed.map_err(|reason| ProofError::Validator {
                     url: validator.url.to_string(),
                     key,
-                    reason,
+                    reason: Box::new(reason),
                 })?;
             }
         }

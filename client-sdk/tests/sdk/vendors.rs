@@ -367,7 +367,7 @@ async fn prf_25_a_validators_answer_is_signed_by_the_pinned_key_and_silence_is_a
     })
     .await;
     let reason = |error| match error {
-        ProofError::Validator { reason, .. } => reason,
+        ProofError::Validator { reason, .. } => *reason,
         other => panic!("{other}"),
     };
     consulting.web.answer(validator(stranger, |_| ()));
