@@ -15,6 +15,7 @@ use cofferdam::transport::{Client, Parent, Streamed};
 use cofferdam::trust::Trust;
 use cofferdam::verify::{Suites, Verifier};
 use cofferdam::wrap::{KeyOrder, RevocationOrder, ServiceOrder};
+use cofferdam_simulator::host::EnclaveHost;
 use cofferdam_simulator::house::House;
 use cofferdam_simulator::layout::Layout;
 use cofferdam_simulator::ports::Ports;
@@ -45,7 +46,9 @@ impl Running {
     pub(crate) async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let layout = Layout::create(directory.path()).unwrap();
-        let house = House::start(layout, Ports::default(), None).await.unwrap();
+        let house = House::start(layout, Ports::default(), EnclaveHost::process(), None)
+            .await
+            .unwrap();
         let ready = house.ready();
         let trust = Trust::read(&ready.trust_file).unwrap();
         let client = Client::new(&ready.parent_url, trust.provider_ca()).unwrap();

@@ -41,6 +41,10 @@ impl App {
             provider_ca: None,
             group: None,
             vendor_statement_max_age_s: None,
+            vendor_url: None,
+            vendor_url_required: false,
+            vendor_ca: None,
+            validators: vec![],
             suites: None,
             measurements: None,
         };
@@ -77,11 +81,13 @@ impl App {
             images: vec![Image {
                 measurement: GOOD_IMAGE,
                 until_s: None,
+                pcr8: None,
                 epoch: 1,
             }],
             providers: vec![Provider {
                 name: "acme".into(),
                 keys: vec![self.provider.id()],
+                pcr3: vec![],
             }],
         };
         let vendor_statement = vendor_key()
