@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail, ensure};
 use cofferdam::transport::{Client, Parent};
-use cofferdam::trust::TrustFile;
+use cofferdam::trust::Trust;
 use cofferdam::verify::{FreshNonce, Genesis, Instance, Moment, ProofError};
 use cofferdam_attestation::{EvidenceError, Root, aws_nitro_root};
 use cofferdam_revocation_service::appraisal::{Accepted, AppraisalError, Appraiser, Shown};
@@ -105,7 +105,7 @@ async fn judge(house: &House, keep: Option<&Path>) -> anyhow::Result<()> {
 /// What the enclave shows through the real parent.
 async fn shown(house: &House, nonce: &FreshNonce) -> anyhow::Result<EnclaveProof> {
     let ready = house.ready();
-    let trust = TrustFile::read(&ready.trust_file)?.check()?;
+    let trust = Trust::read(&ready.trust_file)?;
     let parent = Client::new(&ready.parent_url, trust.provider_ca())?;
     let proof = parent.evidence(nonce.as_nonce()).await?;
     let proof: Proof = cbor::decode(&proof, limits::PROOF)?;
