@@ -44,8 +44,8 @@ impl Archive {
             let above = self.entries.get(folder).map(|(mode, _)| *mode);
             ensure!(above == Some(FOLDER), "{path} has no folder");
         }
-        let twice = self.entries.insert(path.to_owned(), (mode, content));
-        ensure!(twice.is_none(), "{path} is there twice");
+        ensure!(!self.entries.contains_key(path), "{path} is there twice");
+        self.entries.insert(path.to_owned(), (mode, content));
         Ok(())
     }
 
