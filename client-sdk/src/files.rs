@@ -2,9 +2,7 @@
 //! owner's eyes only ([`crate::private_file`]). Nothing here holds key material but the owner's own key files, which the
 //! customer asked for.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::Path;
 
 use crate::private_file;
@@ -56,14 +54,6 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
 
 /// Writes a file that must not be there yet (mode 0600): a key is never overwritten.
 pub(crate) fn create(path: &Path, content: &[u8]) -> Result<(), FileError> {
-    let failed = |reason| FileError::new(path, "written", reason);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed)?;
-    file.write_all(content)
-        .and_then(|()| file.sync_all())
-        .map_err(failed)
+    private_file::create_new(path, content)
+        .map_err(|reason| FileError::new(path, "written", reason))
 }

@@ -1,16 +1,18 @@
 //! Files that only their own user may read: keys, tokens, sealed imports, the services' state.
 //!
 //! A file is replaced as a whole: written beside, synced, renamed, and the call is back only when that is on disk. So a
-//! crash leaves the old one or the new one, and never one that others can read. The customer's files go through here, and
-//! those of the revocation service and of the parent. Nothing here looks into a file.
+//! crash leaves the old one or the new one, and never one that others can read. What must not replace anything is made with
+//! [`create_new`]. The customer's files go through here, and those of the revocation service and of the parent. Nothing here
+//! looks into a file.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use zeroize::Zeroizing;
+
+use crate::crypto::random;
 
 /// Makes a directory (and what is above it) that nobody else can enter.
 pub fn create_dir(path: &Path) -> io::Result<()> {
@@ -27,6 +29,30 @@ pub fn create_if_missing(path: &Path) -> io::Result<()> {
         .map(drop)
 }
 
+/// Makes a file that is not there yet, and is back when it and its name are on disk. What is there already stays, also if it
+/// came in this moment (`AlreadyExists`). A crash meanwhile may leave a part, which nobody was told of and no call replaces.
+pub fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = open_new(path)?;
+    fill(file, bytes)
+        .and_then(|()| sync_dir(path))
+        .inspect_err(|_| {
+            let _ = fs::remove_file(path);
+        })
+}
+
+fn open_new(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+}
+
+fn fill(mut file: File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
 /// Replaces a file as a whole, or leaves it as it was.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = beside(path);
@@ -37,28 +63,15 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn write_beside(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // A file left by a crash may be there; its mode must not survive.
-    match fs::remove_file(beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new()
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
+    fill(open_new(beside)?, bytes)?;
     fs::rename(beside, path)?;
     sync_dir(path)
 }
 
-/// A name that no other writer uses now, in this process or another one.
+/// A name that no other writer uses. It is drawn, since two containers that share a directory have the same process ids.
 fn beside(path: &Path) -> PathBuf {
-    static WRITES: AtomicU64 = AtomicU64::new(0);
-    let number = WRITES.fetch_add(1, Ordering::Relaxed);
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}-{number}.new", std::process::id()));
+    name.push(format!(".{}.new", hex::encode(random::array::<8>())));
     name.into()
 }
 
@@ -80,10 +93,8 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
 
 /// Makes the entry of `path` in its directory durable.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
-    match path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => File::open(".")?.sync_all(),
         Some(parent) => File::open(parent)?.sync_all(),
         None => Ok(()),
     }
@@ -109,6 +120,37 @@ mod tests {
         assert!(write(&taken, b"three").is_err());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
         assert!(taken.join("below").is_dir());
+    }
+
+    #[test]
+    fn a_new_file_is_private_and_replaces_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("owner.pem");
+        create_new(&path, b"one").unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        // A link that leads nowhere is there as well.
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path().join("nowhere"), &link).unwrap();
+        for taken in [&path, &link] {
+            let refused = create_new(taken, b"two").unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        }
+        assert_eq!(read(&path, 8).unwrap().unwrap().as_slice(), b"one");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn names_beside_are_drawn() {
+        let drawn = || {
+            let name = beside(Path::new("token")).into_os_string();
+            let name = name.into_string().unwrap();
+            let name = name.strip_prefix("token.").unwrap();
+            hex::decode(name.strip_suffix(".new").unwrap()).unwrap()
+        };
+        let (one, other) = (drawn(), drawn());
+        assert_eq!((one.len(), other.len()), (8, 8));
+        assert_ne!(one, other);
     }
 
     #[test]

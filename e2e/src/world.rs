@@ -4,12 +4,10 @@ use crate::officers::Officers;
 use crate::service::Service;
 use cofferdam::crypto::signing::SigningKey;
 use cofferdam_attestation::Measurement as Image;
-use cofferdam_enclave_core::{Boot, Core, Entropy, Input, Now, Output, Port, Trust};
-use cofferdam_simulated_nsm::{
-    SimClock, SimulatedNsm, simulator_root_der, vendor_key_pkcs8, vendor_public,
-};
+use cofferdam_enclave_core::{Boot, Core, Entropy, Input, Now, Output, Port};
+use cofferdam_simulated_nsm::{SimClock, SimulatedNsm, vendor_key_pkcs8};
+pub use cofferdam_simulator_enclave::SimulatorTrust;
 use cofferdam_wire::binding::{Binding, Measurement};
-use cofferdam_wire::cose::PublicKey;
 use cofferdam_wire::frame::Frame;
 use cofferdam_wire::group::{Genesis, GenesisRecord, RecoverRequest, Recovery, SealedShare};
 use cofferdam_wire::id::{GroupId, KeyId, Nonce, Token};
@@ -19,17 +17,6 @@ use cofferdam_wire::vendor::{Image as GoodImage, VendorStatement};
 use cofferdam_wire::{Code, cbor, context, limits};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
-
-/// The simulator's anchors.
-pub struct SimulatorTrust;
-
-/// Checked against the key file at start.
-const VENDOR: [u8; 32] = cofferdam_simulated_nsm::VENDOR_PUBLIC;
-
-impl Trust for SimulatorTrust {
-    const ATTESTATION_ROOT: &'static [u8] = cofferdam_simulated_nsm::ROOT_DER;
-    const VENDOR: PublicKey = PublicKey::Ed25519(VENDOR);
-}
 
 /// What the courier does with a status query.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -136,8 +123,6 @@ impl World {
 
     /// A started enclave without a group.
     pub fn alone(image: Measurement) -> Self {
-        assert_eq!(vendor_public(), VENDOR);
-        assert_eq!(simulator_root_der(), SimulatorTrust::ATTESTATION_ROOT);
         let clock = SimClock::new();
         let (core, nsm) = boot(image, &clock, 1, 1_000);
         Self {

@@ -37,7 +37,7 @@ impl App {
             version: 1,
             name: "test".into(),
             attestation_root: BASE64.encode(simulator_root_der()),
-            vendor_key: hex(&vendor_key().public().to_cose()),
+            vendor_key: hex::encode(vendor_key().public().to_cose()),
             provider_ca: None,
             group: None,
             vendor_statement_max_age_s: None,
@@ -116,10 +116,6 @@ impl App {
 
 fn carry(scene: &mut Scene, opening: &[u8]) -> Result<Vec<u8>, Code> {
     scene.world.call(Message::OpenSession, opening.to_vec())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The proof with another Binding.

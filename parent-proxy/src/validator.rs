@@ -120,15 +120,10 @@ fn read_seen(path: &Path) -> Result<BTreeSet<RecipientId>, ValidatorError> {
         path: path.into(),
         error,
     };
-    let length = match std::fs::metadata(path) {
-        Ok(metadata) => metadata.len(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        Err(error) => return Err(io(error)),
+    let Some(bytes) = private_file::read(path, SEEN).map_err(io)? else {
+        return Ok(BTreeSet::new());
     };
-    if length > SEEN {
-        return Err(io(io::ErrorKind::FileTooLarge.into()));
-    }
-    let text = std::fs::read_to_string(path).map_err(io)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| io(io::ErrorKind::InvalidData.into()))?;
     let id = |(at, line): (usize, &str)| {
         RecipientId::from_hex(line).ok_or_else(|| ValidatorError::Seen {
             path: path.into(),
@@ -228,6 +223,11 @@ mod tests {
             open().err().unwrap(),
             ValidatorError::Seen { line: 2, .. }
         ));
+        // A device says that it has no bytes, and has no end.
+        std::fs::remove_file(&seen).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &seen).unwrap();
+        assert!(matches!(open().err().unwrap(), ValidatorError::Io { .. }));
+        std::fs::remove_file(&seen).unwrap();
         std::fs::write(&seen, text).unwrap();
         std::fs::write(directory.path().join("validator.pem"), "no key").unwrap();
         assert!(matches!(open().err().unwrap(), ValidatorError::Key { .. }));

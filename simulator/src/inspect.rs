@@ -7,7 +7,7 @@
 //! exit code 1. That an enclave refuses to recover such a group is a test in `e2e`, over what was said here once.
 
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use cofferdam::transport::{Client, Parent};
@@ -24,6 +24,7 @@ use crate::house::House;
 use crate::layout::Layout;
 use crate::nsm;
 use crate::ports::Ports;
+use crate::setup::now_s;
 
 /// For the console to reach its file.
 const CONSOLE: Duration = Duration::from_secs(10);
@@ -78,7 +79,7 @@ async fn judge(house: &House, keep: Option<&Path>) -> anyhow::Result<()> {
         "its document carries our nonce, the hash of its Binding, and the same registers; nobody signed it"
     );
 
-    let now_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let now_s = now_s()?;
     let simulators = Root::from_der(nsm::ROOT_DER)?;
     for (name, root) in [
         ("Amazon's", aws_nitro_root()),

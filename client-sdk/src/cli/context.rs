@@ -244,6 +244,20 @@ pub(super) fn signing_key(path: &Path) -> Result<SigningKey, Failure> {
         .map_err(|error| Failure::new("key-file", format!("{}: {error}", path.display())))
 }
 
+/// Makes the file of an `--out` whose old content would be missed; one that is there already is the failure "exists".
+pub(super) fn create_new(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    files::create(path, content).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            let sentence = format!(
+                "{} is there already, and nothing is overwritten; choose another file",
+                path.display()
+            );
+            Failure::new("exists", sentence)
+        }
+        _ => error.into(),
+    })
+}
+
 fn read_text(path: &Path) -> Result<String, Failure> {
     let bytes = files::read(path, CERTIFICATE)?;
     String::from_utf8(bytes)

@@ -7,7 +7,7 @@ use cofferdam_wire::id::GroupId;
 use cofferdam_wire::kind::Suite;
 use serde_json::json;
 
-use super::context::Context;
+use super::context::{Context, create_new};
 use super::failure::Failure;
 use super::output::{Shown, progress};
 use super::times::show_time;
@@ -62,14 +62,7 @@ pub(super) fn init(options: &TrustInit) -> Result<Shown, Failure> {
         provider_ca: provider_ca.as_deref(),
     };
     let text = template.to_toml()?;
-    if options.out.exists() {
-        let sentence = format!(
-            "{} is there already, and nothing is overwritten; choose another file",
-            options.out.display()
-        );
-        return Err(Failure::new("exists", sentence));
-    }
-    files::create(&options.out, text.as_bytes())?;
+    create_new(&options.out, text.as_bytes())?;
     Ok(Shown::fields(json!({
         "trust_file": options.out.display().to_string(),
         "name": options.name,

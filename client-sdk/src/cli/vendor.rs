@@ -8,7 +8,7 @@ use cofferdam_wire::limits;
 use cofferdam_wire::vendor::{Image, Provider, VendorStatement};
 use serde_json::{Value, json};
 
-use super::context::{Context, signing_key};
+use super::context::{Context, create_new, signing_key};
 use super::failure::Failure;
 use super::output::{Encoding, Privacy, Shown, deliver};
 use super::times::{parse_time, show_time};
@@ -124,14 +124,7 @@ fn init(options: &VendorInit) -> Result<Shown, Failure> {
         VendorKeyKind::Ed25519 => SignatureKind::Ed25519,
         VendorKeyKind::P256 => SignatureKind::P256,
     });
-    if options.out.exists() {
-        let sentence = format!(
-            "{} is there already, and no key is overwritten; choose another file",
-            options.out.display()
-        );
-        return Err(Failure::new("exists", sentence));
-    }
-    files::create(&options.out, key.to_pkcs8_pem().as_bytes())?;
+    create_new(&options.out, key.to_pkcs8_pem().as_bytes())?;
     Ok(Shown::fields(json!({
         "key": options.out.display().to_string(),
         "vendor_thumbprint": key.public().thumbprint().to_string(),

@@ -47,8 +47,12 @@ async fn a_vendors_key_is_made_once_and_is_private() {
     let before = std::fs::read(at.join("vendor.pem")).unwrap();
     let (code, sentence) = failure(at, "vendor init --out vendor.pem").await;
     assert_eq!(code, "exists");
-    assert!(sentence.contains("no key is overwritten"), "{sentence}");
+    assert!(sentence.contains("nothing is overwritten"), "{sentence}");
     assert_eq!(std::fs::read(at.join("vendor.pem")).unwrap(), before);
+    // A link is not followed, wherever it leads.
+    std::os::unix::fs::symlink(at.join("nowhere"), at.join("link.pem")).unwrap();
+    assert_eq!(failure(at, "vendor init --out link.pem").await.0, "exists");
+    assert!(!at.join("nowhere").exists());
 
     let p256 = json(at, "vendor init --kind p256 --out other.pem").await;
     assert!(

@@ -2,7 +2,7 @@
 
 use super::intake::{Caller, Intake};
 use super::problem::Problem;
-use super::{cbor_answer, raw_answer};
+use super::{cbor_answer, now_s, raw_answer};
 use crate::evidence;
 use crate::parent::Parent;
 use axum::extract::{Path, Query, State};
@@ -13,7 +13,6 @@ use cofferdam_wire::link::Message;
 use cofferdam_wire::{Code, limits};
 use serde::Deserialize;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// A push is two signed structures.
 const PUSH: usize = 2 * limits::STATUS_CERTIFICATE;
@@ -45,9 +44,8 @@ pub(super) async fn validate(
     let Query(NonceQuery { nonce }) = query.map_err(|_| Code::Malformed)?;
     let nonce = Nonce::from_hex(&nonce).ok_or(Code::Malformed)?;
     let _permit = client.admit(0).await?;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let now_s = now.map_err(|_| Code::Internal)?.as_secs();
-    Ok(cbor_answer(parent.validator.answer(key, nonce, now_s)))
+    let answer = parent.validator.answer(key, nonce, now_s()?);
+    Ok(cbor_answer(answer))
 }
 
 pub(super) async fn challenge(

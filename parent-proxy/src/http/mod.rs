@@ -24,7 +24,7 @@ use axum::response::{IntoResponse, Response};
 use cofferdam_wire::Code;
 use problem::Problem;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// The OpenAPI document of both listeners.
 pub fn openapi() -> &'static str {
@@ -139,6 +139,12 @@ async fn render_metrics() -> impl IntoResponse {
 
 async fn render_openapi() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], openapi())
+}
+
+/// This machine's clock, Unix seconds.
+fn now_s() -> Result<u64, Code> {
+    let since = SystemTime::UNIX_EPOCH.elapsed();
+    Ok(since.map_err(|_| Code::Internal)?.as_secs())
 }
 
 /// A CBOR structure.

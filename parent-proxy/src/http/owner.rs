@@ -3,9 +3,9 @@
 //! The owner shows who it is with the header `cofferdam-owner`, a short-lived signature over the path. Others learn
 //! neither receipts nor whether a key is there (T-37).
 
-use super::cbor_answer;
 use super::intake::Caller;
 use super::problem::Problem;
+use super::{cbor_answer, now_s};
 use crate::parent::Parent;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue};
@@ -20,7 +20,6 @@ use cofferdam_wire::owner_request::OwnerRequest;
 use cofferdam_wire::{Code, cbor, context, limits};
 use serde::Deserialize;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 const HEADER: &str = "cofferdam-owner";
 /// Most bytes of the signed request: a path, a key and a signature.
@@ -47,7 +46,7 @@ pub(super) async fn keys(
     headers: HeaderMap,
     page: Result<Query<Page>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
-    let owner = owner(&headers, "/v1/keys", now_s())?;
+    let owner = owner(&headers, "/v1/keys", now_s()?)?;
     let Query(Page { after }) = page.map_err(|_| Code::Malformed)?;
     let after = after
         .map(|text| KeyId::from_hex(&text).ok_or(Code::Malformed))
@@ -83,7 +82,7 @@ pub(super) async fn key(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let owner = owner(&headers, &format!("/v1/keys/{id}"), now_s())?;
+    let owner = owner(&headers, &format!("/v1/keys/{id}"), now_s()?)?;
     let key = KeyId::from_hex(&id).ok_or(Code::NotFound)?;
     let _permit = client.admit(0).await?;
     let bundle = parent
@@ -115,12 +114,6 @@ fn owner(headers: &HeaderMap, path: &str, now_s: u64) -> Result<Thumbprint, Code
         return Err(Code::RequestExpired);
     }
     Ok(request.owner.thumbprint())
-}
-
-fn now_s() -> u64 {
-    SystemTime::UNIX_EPOCH
-        .elapsed()
-        .map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::clients::Permit;
 use crate::config::{Admission, Limits};
 use crate::link::Link;
 use crate::provider_keys::ProviderKeys;
-use crate::store::{Fate, NewKey, Store};
+use crate::store::{Fate, NewKey, Room, Store};
 use crate::vendor_statement::VendorStatementFile;
 use admission::Admitted;
 use cofferdam_wire::id::{PartitionId, Thumbprint};
@@ -33,8 +33,7 @@ pub struct Imports {
     admission: Admission,
     owners: Quota<Thumbprint>,
     partitions: Quota<PartitionId>,
-    keys_per_owner: u64,
-    keys_per_partition: u64,
+    room: Room,
     store: Store,
     link: Link,
     statement: Arc<VendorStatementFile>,
@@ -55,8 +54,10 @@ impl Imports {
             admission,
             owners: Quota::new(limits.imports_per_minute_per_owner),
             partitions: Quota::new(limits.imports_per_minute),
-            keys_per_owner: limits.keys_per_owner,
-            keys_per_partition: limits.keys_per_partition,
+            room: Room {
+                per_owner: limits.keys_per_owner,
+                per_partition: limits.keys_per_partition,
+            },
             store,
             link,
             statement,
@@ -100,25 +101,25 @@ impl Imports {
             vendor_statement: vendor_statement.signed.to_vec(),
         };
         let bundle = cbor::encode(&bundle);
-        self.store
-            .put(NewKey {
-                key,
-                owner,
-                partition,
-                record: &imported.record,
-                bundle: &bundle,
-            })
-            .await?;
+        let new = NewKey {
+            key,
+            owner,
+            partition,
+            record: &imported.record,
+            bundle: &bundle,
+        };
+        self.store.put(new, self.room).await?;
         metrics::counter!("cofferdam_imports").increment(1);
         tracing::info!(%key, %owner, %partition, "import stored");
         Ok(bundle)
     }
 
-    /// Whether the owner and its partition may keep one more key (T-38).
+    /// Whether the owner and its partition may keep one more key (T-38), as far as one knows before the enclave works:
+    /// imports under way are not counted, and the store has the last word.
     async fn has_room(&self, admitted: &Admitted) -> Result<(), Code> {
         let of_owner = self.store.count_of_owner(&admitted.owner).await?;
         let of_partition = self.store.count(&admitted.partition).await?;
-        if of_owner >= self.keys_per_owner || of_partition >= self.keys_per_partition {
+        if of_owner >= self.room.per_owner || of_partition >= self.room.per_partition {
             return Err(Code::Busy);
         }
         Ok(())

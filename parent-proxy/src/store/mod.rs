@@ -4,8 +4,12 @@
 //! only make keys unavailable. What the store promises is durability: a call that returned is on disk (write-ahead log,
 //! `synchronous = FULL`), a call that did not return left all of it or nothing (T-21).
 
+mod counts;
+
 use cofferdam_wire::Code;
 use cofferdam_wire::id::{KeyId, PartitionId, Thumbprint};
+pub use counts::Room;
+use counts::{COUNTED_ONCE, Of};
 use sqlx::Row;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -26,8 +30,7 @@ const SCHEMA: &[&str] = &[
         CHECK ((record IS NULL) = (gone IS NOT NULL))
     ) STRICT",
     "CREATE INDEX IF NOT EXISTS keys_by_owner ON keys (owner, key_id)",
-    "CREATE INDEX IF NOT EXISTS keys_kept_by_owner ON keys (owner) WHERE gone IS NULL",
-    "CREATE INDEX IF NOT EXISTS keys_by_partition ON keys (partition_id) WHERE gone IS NULL",
+    counts::TABLE,
     "CREATE TABLE IF NOT EXISTS genesis (
         only_one INTEGER PRIMARY KEY CHECK (only_one = 1),
         record BLOB NOT NULL,
@@ -35,8 +38,8 @@ const SCHEMA: &[&str] = &[
     ) STRICT",
 ];
 
-/// Version of the schema, in SQLite's `user_version`.
-const VERSION: i64 = 1;
+/// Version of the schema, in SQLite's `user_version`. Version 1 has no counts.
+const VERSION: i64 = 2;
 
 /// Why the store did not do it. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +50,9 @@ pub enum StoreError {
     /// The file was written by a newer version.
     #[error("store: the file has schema version {0}; this program knows {VERSION}")]
     Newer(i64),
+    /// The owner or the partition keeps as many keys as it may (T-38).
+    #[error("store: the owner or the partition is full")]
+    Full,
     /// A row has a length that this program never writes.
     #[error("store: a row is damaged")]
     Damaged,
@@ -54,6 +60,9 @@ pub enum StoreError {
 
 impl From<StoreError> for Code {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Full = error {
+            return Code::Busy;
+        }
         tracing::error!(%error, "the store failed");
         Code::Internal
     }
@@ -128,9 +137,14 @@ impl Store {
         for statement in SCHEMA.iter().copied() {
             sqlx::query(statement).execute(&mut *transaction).await?;
         }
-        sqlx::query("PRAGMA user_version = 1")
-            .execute(&mut *transaction)
-            .await?;
+        if version < VERSION {
+            for statement in COUNTED_ONCE.iter().copied() {
+                sqlx::query(statement).execute(&mut *transaction).await?;
+            }
+            sqlx::query("PRAGMA user_version = 2")
+                .execute(&mut *transaction)
+                .await?;
+        }
         transaction.commit().await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
@@ -139,9 +153,10 @@ impl Store {
         Ok(Self { writer, readers })
     }
 
-    /// Keeps a key, durably. The first record of a key stays: a repeated import changes nothing.
-    pub async fn put(&self, new: NewKey<'_>) -> Result<(), StoreError> {
-        sqlx::query(
+    /// Keeps a key, durably, or says [`StoreError::Full`]. The first record of a key stays: a repeated import changes nothing.
+    pub async fn put(&self, new: NewKey<'_>, room: Room) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        let done = sqlx::query(
             "INSERT INTO keys (key_id, owner, partition_id, record, bundle, created_s) VALUES (?, ?, ?, ?, ?, ?)
              ON CONFLICT (key_id) DO NOTHING",
         )
@@ -151,8 +166,20 @@ impl Store {
         .bind(new.record.to_vec())
         .bind(new.bundle.to_vec())
         .bind(now_s())
-        .execute(&self.writer)
+        .execute(&mut *transaction)
         .await?;
+        if done.rows_affected() == 0 {
+            return Ok(());
+        }
+        let of_owner = Of::Owner(&new.owner).change(&mut transaction, 1).await?;
+        let of_partition = Of::Partition(&new.partition)
+            .change(&mut transaction, 1)
+            .await?;
+        // Here no other import is between the count and the key; without a commit nothing of this one stays.
+        if of_owner > room.per_owner || of_partition > room.per_partition {
+            return Err(StoreError::Full);
+        }
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -222,22 +249,12 @@ impl Store {
 
     /// Keys kept for a partition.
     pub async fn count(&self, partition: &PartitionId) -> Result<u64, StoreError> {
-        let count: i64 =
-            sqlx::query_scalar("SELECT COUNT(*) FROM keys WHERE partition_id = ? AND gone IS NULL")
-                .bind(partition.0.to_vec())
-                .fetch_one(&self.readers)
-                .await?;
-        Ok(count.unsigned_abs())
+        Of::Partition(partition).kept(&self.readers).await
     }
 
     /// Keys kept for an owner, in all its partitions.
     pub async fn count_of_owner(&self, owner: &Thumbprint) -> Result<u64, StoreError> {
-        let count: i64 =
-            sqlx::query_scalar("SELECT COUNT(*) FROM keys WHERE owner = ? AND gone IS NULL")
-                .bind(owner.0.to_vec())
-                .fetch_one(&self.readers)
-                .await?;
-        Ok(count.unsigned_abs())
+        Of::Owner(owner).kept(&self.readers).await
     }
 
     /// Deletes the record of a key and remembers that it is gone. An unknown key stays unknown.
@@ -246,14 +263,25 @@ impl Store {
             Gone::Revoked => "revoked",
             Gone::Destroyed => "destroyed",
         };
-        sqlx::query(
-            "UPDATE keys SET record = NULL, gone = ?, gone_s = ? WHERE key_id = ? AND gone IS NULL",
+        let mut transaction = self.writer.begin().await?;
+        let retired = sqlx::query(
+            "UPDATE keys SET record = NULL, gone = ?, gone_s = ? WHERE key_id = ? AND gone IS NULL RETURNING owner, partition_id",
         )
         .bind(reason)
         .bind(now_s())
         .bind(key.0.to_vec())
-        .execute(&self.writer)
+        .fetch_optional(&mut *transaction)
         .await?;
+        if let Some(row) = retired {
+            let (owner, partition): (Vec<u8>, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
+            let owner = Thumbprint::from_slice(&owner).ok_or(StoreError::Damaged)?;
+            let partition = PartitionId::from_slice(&partition).ok_or(StoreError::Damaged)?;
+            Of::Owner(&owner).change(&mut transaction, -1).await?;
+            Of::Partition(&partition)
+                .change(&mut transaction, -1)
+                .await?;
+        }
+        transaction.commit().await?;
         Ok(())
     }
 

@@ -308,10 +308,26 @@ async fn t38_a_new_partition_gives_an_owner_no_more_room() {
     assert!(import(&customer, "payments", 1).await.is_ok());
     assert!(import(&customer, "another", 2).await.is_ok());
     assert_eq!(import(&customer, "a third", 3).await, Err(Code::Busy));
+    assert_eq!(parent.enclave.asked(Message::Import).len(), 2);
     assert!(import(&customer, "another", 2).await.is_ok());
     assert_eq!(customer.keys(&parent).await.len(), 2);
     let other = Customer::of(&parent).await;
     assert!(import(&other, "payments", 3).await.is_ok());
+}
+
+/// None of these is stored when the others are looked at.
+#[tokio::test(flavor = "multi_thread")]
+async fn t38_imports_at_once_do_not_pass_the_limit() {
+    let parent = Parent::with("admit = \"all\"\n[limits]\nkeys_per_owner = 2").await;
+    let customer = Customer::of(&parent).await;
+    let import = async |number| {
+        let request = customer.request(&customer.parts(Suite::XWing, number)).1;
+        parent.post("/v1/imports", cbor::encode(&request)).await
+    };
+    let (a, b, c, d, e) = tokio::join!(import(1), import(2), import(3), import(4), import(5));
+    let refused = [a, b, c, d, e].into_iter().filter_map(Result::err);
+    assert_eq!(refused.collect::<Vec<_>>(), [Code::Busy; 3]);
+    assert_eq!(customer.keys(&parent).await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
