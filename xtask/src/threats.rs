@@ -71,7 +71,8 @@ fn tests(root: &Path) -> anyhow::Result<BTreeMap<u32, Vec<Test>>> {
     let mut tests: BTreeMap<u32, Vec<Test>> = BTreeMap::new();
     for path in tree::files(root, "rs")? {
         let file = tree::shown(root, &path).to_string();
-        if file.starts_with("xtask/") {
+        // The other commands are tested with names that stand against nothing.
+        if file.starts_with("xtask/") && !file.starts_with("xtask/src/nitro/") {
             continue;
         }
         let source = Source::parse(&tree::read(&path)?);

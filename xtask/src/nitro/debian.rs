@@ -30,7 +30,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("make", "/usr/bin/make"),
     ("ninja-build", "/usr/bin/ninja"),
     ("pkg-config", "/usr/bin/pkg-config"),
-    ("python3-venv", "/usr/share/doc/python3-venv"),
+    ("python3-venv", "/usr/lib/python3.11/ensurepip/__init__.py"),
     ("xz-utils", "/usr/bin/xz"),
     ("zlib1g-dev", "/usr/include/zlib.h"),
 ];

@@ -65,7 +65,9 @@ fn build(part: &Path) -> anyhow::Result<()> {
 
     let python = work.join("python");
     program::run(
-        Command::new("python3").args(["-m", "venv"]).arg(&python),
+        Command::new("/usr/bin/python3")
+            .args(["-m", "venv"])
+            .arg(&python),
         &log,
     )?;
     let wanted = work.join("requirements");
