@@ -11,6 +11,7 @@ mod eif;
 mod emulator;
 mod image;
 mod kernel;
+mod moved;
 mod program;
 mod reproducible;
 mod run;

@@ -1,7 +1,7 @@
 //! `cargo xtask nitro-qemu`: both images, booted and put to work.
 //!
 //! The production image has to come out of two builds as the same bytes, to boot, to measure what was printed, and to be
-//! refused by everybody for its unsigned document. The simulator's has to go through the whole demo: import, signatures,
+//! refused by everybody for its unsigned document; with a border in it moved it has to refuse to start (T-54). The simulator's has to go through the whole demo: import, signatures,
 //! revocation, a reboot of the machine and recovery by officers, over the kernel's own vsock.
 
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use super::cache::Cache;
 use super::emulator::{Emulator, emulator};
 use super::image::{self, Image, Which};
-use super::{debian, reproducible, show};
+use super::{debian, moved, reproducible, show};
 use crate::ci;
 
 /// How much of it.
@@ -49,6 +49,8 @@ pub(crate) fn qemu(root: &Path, options: &QemuOptions) -> anyhow::Result<()> {
         inspect.extend(["--keep".to_owned(), file.clone()]);
     }
     simulate(root, inspect, &production, &emulator).context("the production image")?;
+    moved::must_not_start(root, &production, &emulator)
+        .context("the production image with a border moved")?;
     simulate(root, vec!["demo".to_owned()], &simulator, &emulator).context("the demo")
 }
 
@@ -70,6 +72,17 @@ fn simulate(
     image: &Image,
     emulator: &Emulator,
 ) -> anyhow::Result<()> {
+    let words = simulator(command, image, emulator)?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    ci::cargo(root, &words)
+}
+
+/// What cargo is called with to do so.
+pub(super) fn simulator(
+    command: Vec<String>,
+    image: &Image,
+    emulator: &Emulator,
+) -> anyhow::Result<Vec<String>> {
     let mut words: Vec<String> = ["run", "--release", "--locked", "--quiet", "-p"]
         .map(str::to_owned)
         .into();
@@ -87,6 +100,5 @@ fn simulate(
             .with_context(|| format!("{} is no text", path.display()))?;
         words.extend([name.to_owned(), path.to_owned()]);
     }
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    ci::cargo(root, &words)
+    Ok(words)
 }
