@@ -17,7 +17,7 @@ use clap::ValueEnum;
 use super::cache::Cache;
 use super::cpio::Archive;
 use super::eif::Parts;
-use super::kernel::{Kernel, kernel};
+use super::kernel::{Kernel, Module, kernel};
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Serial console for the last words; a kernel in doubt ends, and the machine with it, at once. The program compares what
@@ -66,8 +66,9 @@ pub(super) fn build(
     which: Which,
     out: &Path,
     release: Option<&str>,
+    module: Module,
 ) -> anyhow::Result<Image> {
-    let kernel = kernel(cache, root, release)?;
+    let kernel = kernel(cache, root, release, module)?;
     let program = program(root, which)?;
     let program =
         fs::read(&program).with_context(|| format!("the build left no {}", program.display()))?;

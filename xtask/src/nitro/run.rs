@@ -9,10 +9,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 
 use super::cache::Cache;
+use super::debian::Needs;
 use super::emulator::{Emulator, emulator};
 use super::image::{self, Image, Which};
+use super::kernel::Module;
 use super::{debian, moved, reproducible, show};
 use crate::ci;
+
+/// Images are built here, and booted.
+const NEEDS: &[Needs] = &[debian::IMAGES, debian::EMULATOR];
 
 /// How much of it.
 #[derive(clap::Args, Default)]
@@ -28,10 +33,10 @@ pub struct QemuOptions {
 /// Runs it; what is missing is an error.
 pub(crate) fn qemu(root: &Path, options: &QemuOptions) -> anyhow::Result<()> {
     if options.missing_packages {
-        println!("{}", debian::missing().join(" "));
+        println!("{}", debian::missing(NEEDS).join(" "));
         return Ok(());
     }
-    if let Some(obstacle) = debian::obstacle() {
+    if let Some(obstacle) = debian::obstacle(NEEDS) {
         bail!("this is done on Debian: {obstacle}");
     }
     let cache = Cache::open()?;
@@ -40,7 +45,7 @@ pub(crate) fn qemu(root: &Path, options: &QemuOptions) -> anyhow::Result<()> {
     let production = reproducible::check(&cache, root, Which::Production, &out, None)?;
     show(&production)?;
     let copy = reproducible::first_copy(&cache, root)?;
-    let simulator = image::build(&cache, &copy, Which::Simulator, &out, None)?;
+    let simulator = image::build(&cache, &copy, Which::Simulator, &out, None, Module::Cached)?;
     show(&simulator)?;
 
     let keep = options.keep.as_ref().map(|file| file.display().to_string());
@@ -56,7 +61,7 @@ pub(crate) fn qemu(root: &Path, options: &QemuOptions) -> anyhow::Result<()> {
 
 /// The step of CI. A developer's machine may be of another kind; CI's may not.
 pub(crate) fn step(root: &Path) -> anyhow::Result<()> {
-    if let Some(obstacle) = debian::obstacle()
+    if let Some(obstacle) = debian::obstacle(NEEDS)
         && std::env::var_os("CI").is_none_or(|ci| ci != "true")
     {
         println!("!!! SKIPPED: nothing was booted, since {obstacle}");
