@@ -63,6 +63,7 @@ enum Command {
         machine: MachineArgs,
     },
     /// Boot an image whose security module signs nothing, and see that everybody refuses what it says.
+    #[command(mut_arg("eif", |eif| eif.required(true)))]
     Inspect {
         /// Write what the enclave said to this file.
         #[arg(long, value_name = "FILE")]
@@ -175,4 +176,25 @@ fn in_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Resul
         .enable_all()
         .build()?;
     runtime.block_on(work)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn an_image_is_inspected_and_never_a_process() {
+        let refused = Cli::try_parse_from(["cofferdam-sim", "inspect"]).unwrap_err();
+        assert_eq!(
+            refused.kind(),
+            clap::error::ErrorKind::MissingRequiredArgument
+        );
+        let mut words = vec!["cofferdam-sim", "inspect", "--eif", "a", "--qemu", "b"];
+        words.extend(["--measurements", "c", "--vhost-device-vsock", "d"]);
+        Cli::try_parse_from(words).unwrap();
+        Cli::try_parse_from(["cofferdam-sim", "demo"]).unwrap();
+    }
 }

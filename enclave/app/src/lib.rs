@@ -33,7 +33,7 @@ mod shell;
 
 pub use attestor::{Attestor, AttestorError};
 pub use entropy::EntropyError;
-pub use init::{DeviceError, InitError, KernelError, ModulesError, MountError};
+pub use init::{CommandLineError, DeviceError, InitError, KernelError, ModulesError, MountError};
 pub use life::live;
 pub use listener::{Connection, Listener, unix_listener, vsock_listener};
 pub use nsm::NsmAttestor;

@@ -34,7 +34,7 @@ impl Cache {
         Self::at(&std::path::absolute(folder)?)
     }
 
-    fn at(folder: &Path) -> anyhow::Result<Self> {
+    pub(super) fn at(folder: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let lock = File::create(folder.join("lock"))?;
         lock.lock().context("the cache cannot be locked")?;

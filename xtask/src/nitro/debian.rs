@@ -17,35 +17,44 @@ const RELEASE: &str = "bookworm";
 /// The release whose sources are taken.
 const NEXT: &str = "trixie";
 
-/// What has to be installed, and a program or a file by which it is known to be.
-const NEEDED: &[(&str, &str)] = &[
+/// What something needs: packages, and a program or a file by which each is known to be installed.
+pub(super) type Needs = &'static [(&'static str, &'static str)];
+
+/// To build images.
+pub(super) const IMAGES: Needs = &[
+    ("gcc-12", "/usr/bin/gcc-12"),
+    ("make", "/usr/bin/make"),
+    ("xz-utils", "/usr/bin/xz"),
+];
+
+/// To build the emulator, beside [`IMAGES`].
+pub(super) const EMULATOR: Needs = &[
     ("bison", "/usr/bin/bison"),
     ("dpkg-dev", "/usr/bin/dpkg-source"),
     ("flex", "/usr/bin/flex"),
-    ("gcc-12", "/usr/bin/gcc-12"),
     ("libcbor-dev", "/usr/include/cbor.h"),
     ("libfdt-dev", "/usr/include/libfdt.h"),
     ("libglib2.0-dev", "/usr/include/glib-2.0/glib.h"),
     ("libgnutls28-dev", "/usr/include/gnutls/gnutls.h"),
-    ("make", "/usr/bin/make"),
     ("ninja-build", "/usr/bin/ninja"),
     ("pkg-config", "/usr/bin/pkg-config"),
     ("python3-venv", "/usr/lib/python3.11/ensurepip/__init__.py"),
-    ("xz-utils", "/usr/bin/xz"),
     ("zlib1g-dev", "/usr/include/zlib.h"),
 ];
 
 /// Packages that are missing on this machine.
-pub(super) fn missing() -> Vec<&'static str> {
-    NEEDED
+pub(super) fn missing(needs: &[Needs]) -> Vec<&'static str> {
+    needs
         .iter()
+        .copied()
+        .flatten()
         .filter(|(_, file)| !Path::new(file).exists())
         .map(|(package, _)| *package)
         .collect()
 }
 
 /// Why none of this can be done on this machine, if so.
-pub(super) fn obstacle() -> Option<String> {
+pub(super) fn obstacle(needs: &[Needs]) -> Option<String> {
     if std::env::consts::ARCH != "x86_64" {
         return Some("the machine is not an x86-64".to_owned());
     }
@@ -59,7 +68,7 @@ pub(super) fn obstacle() -> Option<String> {
     if !program::is_there("apt-get") {
         return Some("there is no apt-get".to_owned());
     }
-    match missing().as_slice() {
+    match missing(needs).as_slice() {
         [] => None,
         missing => Some(format!(
             "packages are missing: apt-get install {}",
@@ -238,6 +247,16 @@ fn next_suite(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_image_needs_none_of_the_emulator_s_packages() {
+        let of_both = |(name, _): &&(&str, &str)| EMULATOR.iter().any(|(other, _)| other == name);
+        assert_eq!(IMAGES.iter().find(of_both), None);
+        let absent: Needs = &[("a", "/no/such/file"), ("b", "/")];
+        let other: Needs = &[("c", "/no/such/file")];
+        assert_eq!(missing(&[absent, other]), ["a", "c"]);
+        assert_eq!(missing(&[absent]), ["a"]);
+    }
 
     #[test]
     fn lists_of_sources_name_the_next_release_and_ask_for_source() {

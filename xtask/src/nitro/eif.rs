@@ -57,6 +57,28 @@ impl Parts {
         ])
     }
 
+    /// Of an image that was written here.
+    pub(super) fn read(image: &[u8]) -> Option<Self> {
+        let sections = sections(image)?;
+        let [
+            (KERNEL, kernel),
+            (COMMAND_LINE, line),
+            (METADATA, metadata),
+            (RAMDISK, system),
+            (RAMDISK, application),
+        ] = sections.as_slice()
+        else {
+            return None;
+        };
+        Some(Self {
+            kernel: kernel.to_vec(),
+            command_line: String::from_utf8(line.to_vec()).ok()?,
+            metadata: String::from_utf8(metadata.to_vec()).ok()?,
+            system: system.to_vec(),
+            application: application.to_vec(),
+        })
+    }
+
     /// The image.
     pub(super) fn written(&self) -> Vec<u8> {
         let sections = [
@@ -95,6 +117,21 @@ impl Parts {
         image.extend(body);
         image
     }
+}
+
+/// Type and content of each section, in their order, as [`Parts::written`] writes them.
+fn sections(image: &[u8]) -> Option<Vec<(u16, &[u8])>> {
+    let mut sections = Vec::new();
+    let mut rest = image.get(HEADER..)?;
+    while !rest.is_empty() {
+        let (kind, behind) = rest.split_first_chunk()?;
+        let (size, behind) = behind.get(2..)?.split_first_chunk()?;
+        let size = usize::try_from(u64::from_be_bytes(*size)).ok()?;
+        let (content, behind) = behind.split_at_checked(size)?;
+        sections.push((u16::from_be_bytes(*kind), content));
+        rest = behind;
+    }
+    Some(sections)
 }
 
 /// A register after its one extension.
@@ -196,6 +233,15 @@ mod tests {
         checksum.update(&image[..544]);
         checksum.update(&image[548..]);
         assert_eq!(number::<4>(&image, 544), u64::from(checksum.value()));
+    }
+
+    #[test]
+    fn an_image_is_read_as_it_was_written() {
+        let image = parts().written();
+        assert_eq!(Parts::read(&image).unwrap().written(), image);
+        assert!(Parts::read(&image[..image.len() - 1]).is_none());
+        assert!(Parts::read(&[&image[..], &image[548..]].concat()).is_none());
+        assert!(Parts::read(&image[..500]).is_none());
     }
 
     /// The same by the formula, for one image.

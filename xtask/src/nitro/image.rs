@@ -17,12 +17,12 @@ use clap::ValueEnum;
 use super::cache::Cache;
 use super::cpio::Archive;
 use super::eif::Parts;
-use super::kernel::{Kernel, kernel};
+use super::kernel::{Kernel, Module, kernel};
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
-/// Serial console for the last words; a kernel in doubt ends, and the machine with it, at once.
-const COMMAND_LINE: &str = "console=ttyS0 loglevel=4 reboot=k oops=panic panic=1 pci=off i8042.noaux i8042.nomux \
-                            i8042.nopnp i8042.dumbkbd random.trust_cpu=on random.trust_bootloader=off";
+/// Serial console for the last words; a kernel in doubt ends, and the machine with it, at once. The program compares what
+/// its kernel was started with (INI-9).
+const COMMAND_LINE: &str = include_str!("../../../enclave/kernel/command-line").trim_ascii_end();
 /// For tools that want one.
 const BUILT: &str = "1970-01-01T00:00:00Z";
 
@@ -66,8 +66,9 @@ pub(super) fn build(
     which: Which,
     out: &Path,
     release: Option<&str>,
+    module: Module,
 ) -> anyhow::Result<Image> {
-    let kernel = kernel(cache, root, release)?;
+    let kernel = kernel(cache, root, release, module)?;
     let program = program(root, which)?;
     let program =
         fs::read(&program).with_context(|| format!("the build left no {}", program.display()))?;
@@ -209,6 +210,8 @@ mod tests {
             assert!(holds(&system, name), "{name}");
             assert!(!holds(&application, name), "{name}");
         }
+        // INI-9 relies on it that no byte from there is a space behind the command line.
+        assert!(system.starts_with(b"07070"));
         assert!(holds(&application, "init"));
         assert!(!holds(&system, "init"));
     }

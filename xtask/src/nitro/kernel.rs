@@ -43,8 +43,22 @@ pub(super) struct Kernel {
     pub(super) list: String,
 }
 
+/// Where our module comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Module {
+    /// From the cache, or built into it.
+    Cached,
+    /// Built in the source's own folder, whatever the cache has.
+    Anew,
+}
+
 /// From the cache, or fetched into it. `release` wants that one and no other, as long as Debian has it.
-pub(super) fn kernel(cache: &Cache, root: &Path, release: Option<&str>) -> anyhow::Result<Kernel> {
+pub(super) fn kernel(
+    cache: &Cache,
+    root: &Path,
+    release: Option<&str>,
+    module: Module,
+) -> anyhow::Result<Kernel> {
     let name = match release {
         Some(release) => format!("kernel-{release}"),
         None => "kernel".to_owned(),
@@ -68,7 +82,11 @@ pub(super) fn kernel(cache: &Cache, root: &Path, release: Option<&str>) -> anyho
     }
     let file = format!("{OURS}.ko");
     let source = read(root.join(format!("enclave/kernel/{OURS}.c")))?;
-    let ours = ours(cache, &system, &release, &source)?;
+    let text = hex::encode(&Sha256::digest(&source)[..8]);
+    let name = format!("module-{release}-{text}");
+    let ours = made(cache, root, module, &name, |part| {
+        ours(part, &system, &release, &source)
+    })?;
     list.push_str(&format!("{file} {WORDS}\n"));
     modules.push((file.clone(), read(ours.join(&file))?));
     Ok(Kernel {
@@ -96,30 +114,70 @@ fn fetch(part: &Path, release: Option<&str>) -> anyhow::Result<()> {
     Ok(fs::write(part.join("release"), release)?)
 }
 
-/// Builds our module; once for each text of it and each kernel.
-fn ours(cache: &Cache, system: &Path, release: &str, source: &[u8]) -> anyhow::Result<PathBuf> {
-    let text = hex::encode(&Sha256::digest(source)[..8]);
-    cache.once(&format!("module-{release}-{text}"), |part| {
-        let work = part.join("work");
-        cache::empty(&work)?;
-        fs::write(work.join(format!("{OURS}.c")), source)?;
-        fs::write(work.join("Kbuild"), format!("obj-m := {OURS}.o\n"))?;
-        let headers = |kind: &str| system.join(format!("usr/src/linux-headers-{kind}"));
-        let common = format!("{}-common", release.trim_end_matches(FLAVOUR));
-        let mut make = Command::new("make");
-        make.arg("-C").arg(headers(&common));
-        make.arg(format!("O={}", headers(release).display()));
-        make.arg(format!("M={}", work.display()));
-        // Type information wants a program that is not needed otherwise; debug information holds paths.
-        make.args(["CONFIG_DEBUG_INFO_BTF_MODULES=", "KCFLAGS=-g0", "modules"]);
-        let log = part.join("log");
-        program::run(&mut make, &log)?;
-        let mut strip = Command::new("objcopy");
-        strip.args(["--strip-debug", "--remove-section=.note.gnu.build-id"]);
-        strip
-            .arg(work.join(format!("{OURS}.ko")))
-            .arg(part.join(format!("{OURS}.ko")));
-        program::run(&mut strip, &log)?;
-        Ok(fs::remove_dir_all(&work)?)
-    })
+/// The folder with our module; in the cache once for each text of it and each kernel.
+fn made(
+    cache: &Cache,
+    root: &Path,
+    module: Module,
+    name: &str,
+    make: impl FnOnce(&Path) -> anyhow::Result<()>,
+) -> anyhow::Result<PathBuf> {
+    match module {
+        Module::Cached => cache.once(name, make),
+        Module::Anew => {
+            let folder = root.join("target/eif/module");
+            cache::empty(&folder)?;
+            make(&folder)?;
+            Ok(folder)
+        }
+    }
+}
+
+/// Builds our module into `part`.
+fn ours(part: &Path, system: &Path, release: &str, source: &[u8]) -> anyhow::Result<()> {
+    let work = part.join("work");
+    cache::empty(&work)?;
+    fs::write(work.join(format!("{OURS}.c")), source)?;
+    fs::write(work.join("Kbuild"), format!("obj-m := {OURS}.o\n"))?;
+    let headers = |kind: &str| system.join(format!("usr/src/linux-headers-{kind}"));
+    let common = format!("{}-common", release.trim_end_matches(FLAVOUR));
+    let mut make = Command::new("make");
+    make.arg("-C").arg(headers(&common));
+    make.arg(format!("O={}", headers(release).display()));
+    make.arg(format!("M={}", work.display()));
+    // Type information wants a program that is not needed otherwise; debug information holds paths.
+    make.args(["CONFIG_DEBUG_INFO_BTF_MODULES=", "KCFLAGS=-g0", "modules"]);
+    let log = part.join("log");
+    program::run(&mut make, &log)?;
+    let mut strip = Command::new("objcopy");
+    strip.args(["--strip-debug", "--remove-section=.note.gnu.build-id"]);
+    strip
+        .arg(work.join(format!("{OURS}.ko")))
+        .arg(part.join(format!("{OURS}.ko")));
+    program::run(&mut strip, &log)?;
+    Ok(fs::remove_dir_all(&work)?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t54_a_second_build_makes_its_own_module() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(&folder.path().join("cache")).unwrap();
+        let source = folder.path().join("source");
+        let mut builds = 0;
+        for module in [Module::Cached, Module::Cached, Module::Anew, Module::Anew] {
+            let make = |part: &Path| {
+                builds += 1;
+                Ok(fs::write(part.join("a.ko"), "module")?)
+            };
+            let made = made(&cache, &source, module, "module", make).unwrap();
+            assert!(made.join("a.ko").is_file());
+            assert_eq!(made.starts_with(&source), module == Module::Anew);
+        }
+        assert_eq!(builds, 3);
+    }
 }

@@ -11,6 +11,7 @@ mod eif;
 mod emulator;
 mod image;
 mod kernel;
+mod moved;
 mod program;
 mod reproducible;
 mod run;
@@ -22,6 +23,7 @@ pub(crate) use run::{QemuOptions, qemu, step};
 use anyhow::bail;
 use cache::Cache;
 use image::{Image, Which};
+use kernel::Module;
 
 /// Which image, and where to.
 #[derive(clap::Args)]
@@ -42,7 +44,7 @@ pub struct EifOptions {
 
 /// Builds an image.
 pub(crate) fn eif(root: &Path, options: &EifOptions) -> anyhow::Result<()> {
-    if let Some(obstacle) = debian::obstacle() {
+    if let Some(obstacle) = debian::obstacle(&[debian::IMAGES]) {
         bail!("images are built on Debian: {obstacle}");
     }
     let cache = Cache::open()?;
@@ -50,7 +52,7 @@ pub(crate) fn eif(root: &Path, options: &EifOptions) -> anyhow::Result<()> {
     let release = options.kernel.as_deref();
     let image = match options.check_reproducible {
         true => reproducible::check(&cache, root, options.image, &out, release)?,
-        false => image::build(&cache, root, options.image, &out, release)?,
+        false => image::build(&cache, root, options.image, &out, release, Module::Cached)?,
     };
     show(&image)
 }

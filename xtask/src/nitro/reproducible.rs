@@ -1,5 +1,5 @@
 //! Whether two builds give one image (T-54): from two copies of the source, in two folders with names of two lengths,
-//! with nothing shared but the compilers, the crates' sources and the kernel.
+//! with nothing shared but the compilers, the crates' sources and Debian's packages.
 //!
 //! The copies stay in the cache, so that the next time only what changed is built again, in both.
 
@@ -10,9 +10,12 @@ use anyhow::ensure;
 
 use super::cache::Cache;
 use super::image::{self, Image, Which};
+use super::kernel::Module;
 use crate::tree;
 
 const FOLDERS: [&str; 2] = ["one/source", "another/place/with/a/longer/name/source"];
+/// The second builds our kernel module as well.
+const MODULES: [Module; 2] = [Module::Cached, Module::Anew];
 
 /// The first of the two copies, brought in line with the source in `root`.
 pub(super) fn first_copy(cache: &Cache, root: &Path) -> anyhow::Result<PathBuf> {
@@ -30,10 +33,17 @@ pub(super) fn check(
     release: Option<&str>,
 ) -> anyhow::Result<Image> {
     let mut images = Vec::new();
-    for folder in FOLDERS {
+    for (folder, module) in FOLDERS.into_iter().zip(MODULES) {
         let copy = cache.place(folder);
         tree::copy(root, &copy)?;
-        let image = image::build(cache, &copy, which, &copy.join("target/eif"), release)?;
+        let image = image::build(
+            cache,
+            &copy,
+            which,
+            &copy.join("target/eif"),
+            release,
+            module,
+        )?;
         images.push(image);
     }
     let [one, other] = [&images[0], &images[1]].map(|image| fs::read(&image.eif));

@@ -1,13 +1,14 @@
 //! The first process of an enclave: what a machine without any other program needs before it can serve.
 //!
-//! File systems, kernel modules, devices; then what has to be true of the kernel (`kernel`); then the sign of life that
-//! the parent waits for. Trusted are the ramdisk, which is measured, and the kernel and hypervisor below. From the
-//! kernel's command line, to which the hypervisor appends, come places of devices and nothing else: no word of it, no
-//! file and no message changes whom the enclave trusts (T-81).
+//! File systems, the kernel's command line (`command_line`), kernel modules, devices; then what has to be true of the kernel
+//! (`kernel`); then the sign of life that the parent waits for. Trusted are the ramdisk, which is measured, and the kernel
+//! and hypervisor below. From the kernel's command line, to which the hypervisor appends, come places of devices and
+//! nothing else: no word of it, no file and no message changes whom the enclave trusts (T-81).
 //!
 //! It refuses to go on when anything is missing, and it starts no other process, so that there are no children to wait
 //! for.
 
+mod command_line;
 mod devices;
 mod heartbeat;
 mod kernel;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+pub use command_line::CommandLineError;
 pub use devices::DeviceError;
 pub use kernel::KernelError;
 pub use modules::ModulesError;
@@ -32,6 +34,9 @@ pub enum InitError {
     /// A file system is missing.
     #[error(transparent)]
     Mounts(#[from] MountError),
+    /// The kernel was started with other words than those of the image (T-54).
+    #[error(transparent)]
+    CommandLine(#[from] CommandLineError),
     /// A kernel module is missing.
     #[error(transparent)]
     Modules(#[from] ModulesError),
@@ -61,6 +66,7 @@ impl Prepared {
 /// Each is a reason not to start.
 pub(crate) fn prepare() -> Result<Prepared, InitError> {
     mounts::mount()?;
+    command_line::expect(command_line::PLACE)?;
     let modules = modules::load(&modules::PLACES, modules::insert)?;
     eprintln!("cofferdam-enclave: file systems mounted, {modules} modules loaded");
     devices::wait_for(&devices::NEEDED, PATIENCE)?;

@@ -15,13 +15,15 @@ use nix::errno::Errno;
 use nix::kmod::{ModuleInitFlags, finit_module};
 use thiserror::Error;
 
+use super::command_line;
+
 /// The word of the command line, and of the list.
 const DEVICE: &str = "virtio_mmio.device";
 
 /// Far more than any image needs.
 const LIST_BYTES: u64 = 4096;
 /// Longest command line of the kernel on x86.
-const COMMAND_LINE_BYTES: u64 = 2048;
+pub(super) const COMMAND_LINE_BYTES: u64 = 2048;
 /// Nitro names two.
 const DEVICES: usize = 16;
 
@@ -69,7 +71,7 @@ pub(super) struct Places<'a> {
 pub(super) const PLACES: Places<'static> = Places {
     list: "/modules.list",
     folder: "/modules",
-    command_line: "/proc/cmdline",
+    command_line: command_line::PLACE,
 };
 
 /// Loads every module of the list; tells how many. `insert` gives one to the kernel.
@@ -135,7 +137,7 @@ fn device_parameter(command_line: &str) -> Result<CString, ModulesError> {
 }
 
 /// A text of at most so many bytes.
-fn read(path: &str, most: u64) -> io::Result<String> {
+pub(super) fn read(path: &str, most: u64) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(most + 1).read_to_string(&mut text)?;
     if text.len() as u64 > most {
