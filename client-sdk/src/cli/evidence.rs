@@ -154,7 +154,7 @@ fn facts(evidence: &Evidence) -> Map<String, Value> {
 }
 
 /// The same for people. PCRs that are zero are named together: most of them are.
-fn describe(evidence: &Evidence) -> String {
+pub fn describe(evidence: &Evidence) -> String {
     let mode = if evidence.debug() {
         "DEBUG: it measures nothing, and its parent reads all that it says"
     } else {
@@ -210,9 +210,15 @@ fn path(evidence: &Evidence) -> impl Iterator<Item = ([u8; 32], Described)> {
     let digests = evidence.certificate_sha256s().iter().copied();
     digests.zip(certificates).map(|(sha256, certificate)| {
         let described = Described::read(certificate)
-            .expect("invariant: the Verifier has read this certificate");
+            .expect("invariant: the Verifier has read as much of this certificate");
         (sha256, described)
     })
+}
+
+/// The subject of a certificate as it is shown. `None` for what the Verifier does not read either.
+pub fn describe_subject(certificate: &[u8]) -> Option<String> {
+    let described = Described::read(certificate).ok()?;
+    Some(described.subject)
 }
 
 fn lines(named: &[(&str, String)]) -> String {

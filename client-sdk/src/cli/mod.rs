@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 
 pub use args::Coffer;
+pub use evidence::{describe, describe_subject};
 
 use args::{Command, TrustCommand};
 use context::Context;
