@@ -96,9 +96,7 @@ impl Claims {
     fn certificates(&self) -> impl Iterator<Item = &[u8]> {
         let bundle = self.field("cabundle").and_then(Value::as_array);
         let bundle = bundle.into_iter().flatten().filter_map(Value::as_bytes);
-        bundle
-            .map(Vec::as_slice)
-            .chain(self.bytes("certificate"))
+        bundle.map(Vec::as_slice).chain(self.bytes("certificate"))
     }
 
     fn compare(&self, evidence: &Evidence) {
