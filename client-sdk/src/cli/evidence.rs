@@ -207,12 +207,15 @@ pub fn describe(evidence: &Evidence) -> String {
 /// The certificates from the pinned root to the leaf.
 fn path(evidence: &Evidence) -> impl Iterator<Item = ([u8; 32], Described)> {
     let certificates = evidence.certificates();
-    let digests = evidence.certificate_sha256s().iter().copied();
-    digests.zip(certificates).map(|(sha256, certificate)| {
-        let described = Described::read(certificate)
-            .expect("invariant: the Verifier has read as much of this certificate");
-        (sha256, described)
-    })
+    let digests = evidence.certificate_sha256s();
+    digests
+        .into_iter()
+        .zip(certificates)
+        .map(|(sha256, certificate)| {
+            let described = Described::read(certificate)
+                .expect("invariant: the Verifier has read as much of this certificate");
+            (sha256, described)
+        })
 }
 
 /// The subject of a certificate as it is shown. `None` for what the Verifier does not read either.
