@@ -13,6 +13,7 @@ use cofferdam_attestation::{
     Debugging, Evidence, EvidenceError, Expected, MAX_DOCUMENT, Root, aws_nitro_root, verify,
     verify_at_own_time,
 };
+use cofferdam_wire::id::Pcr;
 use serde_json::{Map, Value, json};
 
 use super::args::EvidenceCommand;
@@ -238,9 +239,8 @@ pub(super) fn parse_pcr(text: &str) -> Result<(u8, [u8; 48]), String> {
     };
     let (index, value) = text.split_once('=').ok_or_else(refused)?;
     let index: u8 = index.parse().map_err(|_| refused())?;
-    let value = hex::decode(value).map_err(|_| refused())?;
-    match <[u8; 48]>::try_from(value) {
-        Ok(value) if index < 32 => Ok((index, value)),
+    match Pcr::from_hex(value) {
+        Some(value) if index < 32 => Ok((index, value.0)),
         _ => Err(refused()),
     }
 }

@@ -101,7 +101,7 @@ pub(super) fn run(context: &Context, command: VendorCommand) -> Result<Shown, Fa
 
 /// A vendor's public key as an argument: hexadecimal COSE_Key, or a file with it or with PEM.
 pub(super) fn vendor_key(argument: &str) -> Result<PublicKey, Failure> {
-    let from_hex = |text: &str| PublicKey::from_cose(&hex::decode(text.trim()).ok()?).ok();
+    let from_hex = |text: &str| PublicKey::from_hex(text.trim());
     if let Some(key) = from_hex(argument) {
         return Ok(key);
     }
