@@ -21,7 +21,7 @@ pub(super) use revocation::{At, Register, RevocationCommand};
 pub(super) use values::{KeyName, Target};
 
 use super::evidence::parse_pcr;
-use super::times::parse_time;
+use crate::times::parse_time;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -19,9 +19,9 @@ use serde_json::{Map, Value, json};
 use super::args::EvidenceCommand;
 use super::failure::Failure;
 use super::output::Shown;
-use super::times::show_time;
 use crate::files;
 use crate::session::now_s;
+use crate::times::show_time;
 use certificate::Described;
 
 /// Bytes of a root certificate's file that are read.

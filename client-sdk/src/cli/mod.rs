@@ -16,7 +16,6 @@ mod keys;
 mod operations;
 mod output;
 mod revocation;
-mod times;
 mod trust;
 mod vendor;
 

@@ -10,9 +10,9 @@ use serde_json::json;
 use super::context::Context;
 use super::failure::Failure;
 use super::output::{Shown, progress};
-use super::times::show_time;
 use super::vendor::vendor_key;
 use crate::files;
+use crate::times::show_time;
 use crate::trust::Template;
 
 /// Roots that a trust file can begin with. The simulator's is not among them (T-81).

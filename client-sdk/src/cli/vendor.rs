@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use super::context::{Context, signing_key};
 use super::failure::Failure;
 use super::output::{Encoding, Privacy, Shown, deliver};
-use super::times::{parse_time, show_time};
 use crate::crypto::signing::{SignatureKind, SigningKey};
 use crate::files;
 use crate::keyfile;
 use crate::session::now_s;
+use crate::times::{parse_time, show_time};
 use crate::vendor::{self, Description, DescriptionError};
 use crate::verify::verify_statement;
 
