@@ -54,7 +54,6 @@ pub struct Evidence {
     nonce: Option<Vec<u8>>,
     leaf_validity: Range<u64>,
     certificates: Vec<Vec<u8>>,
-    certificate_sha256s: Vec<[u8; 32]>,
 }
 
 impl Evidence {
@@ -65,11 +64,9 @@ impl Evidence {
         leaf_validity: Range<u64>,
     ) -> Evidence {
         let authorities = claims.cabundle.iter().skip(1).copied();
-        let certificates: Vec<_> = std::iter::once(root.der())
+        let certificates = std::iter::once(root.der())
             .chain(authorities)
-            .chain([claims.certificate])
-            .map(<[u8]>::to_vec)
-            .collect();
+            .chain([claims.certificate]);
         Evidence {
             module_id: claims.module_id.to_owned(),
             timestamp_ms: claims.timestamp_ms,
@@ -79,8 +76,7 @@ impl Evidence {
             user_data: claims.user_data.map(<[u8]>::to_vec),
             nonce: claims.nonce.map(<[u8]>::to_vec),
             leaf_validity,
-            certificate_sha256s: certificates.iter().map(|der| sha256(der)).collect(),
-            certificates,
+            certificates: certificates.map(<[u8]>::to_vec).collect(),
         }
     }
 
@@ -140,8 +136,8 @@ impl Evidence {
     }
 
     /// SHA-256 of each certificate of the path, the pinned root first and the leaf last.
-    pub fn certificate_sha256s(&self) -> &[[u8; 32]] {
-        &self.certificate_sha256s
+    pub fn certificate_sha256s(&self) -> Vec<[u8; 32]> {
+        self.certificates().map(sha256).collect()
     }
 }
 

@@ -72,8 +72,9 @@ pub fn verify_at_own_time(
     prove(&envelope, &claims, root, at_unix_s, expected)
 }
 
-/// The time in a document that nobody has verified, in milliseconds since 1970: for an enclave's
-/// shell, which reads the clock off the reply of its own NSM.
+/// The time in a document that nobody has verified, in milliseconds since 1970: what
+/// [`verify_at_own_time`] judges it at. It proves nothing, and lets tests and fuzz targets compare
+/// readers of the form alone; the enclave's shell has a reader of its own for its NSM's reply.
 ///
 /// # Errors
 /// A document whose form is wrong.

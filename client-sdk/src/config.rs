@@ -124,7 +124,7 @@ impl Config {
 impl ServiceConfig {
     /// The status root, if the field holds one.
     pub fn root(&self) -> Option<PublicKey> {
-        PublicKey::from_cose(&hex::decode(&self.status_root).ok()?).ok()
+        PublicKey::from_hex(&self.status_root)
     }
 }
 

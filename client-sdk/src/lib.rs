@@ -28,6 +28,7 @@ pub mod private_file;
 pub mod receipt;
 pub mod revocation;
 pub mod session;
+mod times;
 pub mod transport;
 pub mod trust;
 pub mod vendor;

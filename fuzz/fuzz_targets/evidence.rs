@@ -1,10 +1,12 @@
 //! Attestation documents, which anybody can send. No input panics; and where the verifier takes a document, or only its
 //! form, a second CBOR decoder that knows nothing of our rules must read the same (T-05, T-60).
+//! What verifies is also shown, and so is each certificate that could be pinned: nobody here can sign what is mutated.
 #![no_main]
 
 use std::sync::LazyLock;
 
 use ciborium::Value;
+use cofferdam::cli::{describe, describe_subject};
 use cofferdam_attestation::{
     Debugging, Evidence, Expected, Root, aws_nitro_root, unverified_timestamp_ms, verify,
     verify_at_own_time,
@@ -34,10 +36,15 @@ fuzz_target!(|document: &[u8]| {
     };
     let claims = Claims::read(document);
     assert_eq!(claims.uint("timestamp"), timestamp_ms);
+    for certificate in claims.certificates() {
+        let subject = describe_subject(certificate);
+        assert!(subject.is_some() || Root::from_der(certificate).is_err());
+    }
     for root in ROOTS.iter() {
         let at_own_time = verify_at_own_time(document, root, &ANY);
         if let Ok(evidence) = &at_own_time {
             claims.compare(evidence);
+            assert!(!describe(evidence).is_empty());
         }
         // The same verdict by the other entrance.
         let at_the_time = verify(document, root, timestamp_ms / 1000, &ANY);
@@ -84,6 +91,12 @@ impl Claims {
         self.field(name)
             .and_then(Value::as_bytes)
             .map(Vec::as_slice)
+    }
+
+    fn certificates(&self) -> impl Iterator<Item = &[u8]> {
+        let bundle = self.field("cabundle").and_then(Value::as_array);
+        let bundle = bundle.into_iter().flatten().filter_map(Value::as_bytes);
+        bundle.map(Vec::as_slice).chain(self.bytes("certificate"))
     }
 
     fn compare(&self, evidence: &Evidence) {

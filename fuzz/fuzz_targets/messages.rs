@@ -1,4 +1,4 @@
-//! Every message of the protocol, as bytes from a stranger. No input panics; what a decoder takes has exactly this one
+//! Every message of the protocol (COSE has a target of its own), as bytes from a stranger. No input panics; what a decoder takes has exactly this one
 //! encoding; and a second CBOR decoder reads the whole of it and writes the same bytes (T-60).
 #![no_main]
 
@@ -30,6 +30,7 @@ use cofferdam_wire::status::{
     StatusKeys, StatusPush, StatusQuery,
 };
 use cofferdam_wire::transcript::{ChallengePlain, EnclaveProof, Proof};
+use cofferdam_wire::validator::ValidatorAnswer;
 use cofferdam_wire::vendor::VendorStatement;
 use libfuzzer_sys::fuzz_target;
 
@@ -55,7 +56,7 @@ fuzz_target!(|bytes: &[u8]| {
         RecoverRequest, Recovery, Reply, Request, Revocation, SealedAnswer, SealedQuery, SealedRequest, SealedShare,
         SessionAccepted, SessionInfo, SessionOpen, SessionPlain, Share<'_>, SignedPush, Statement, Status,
         StatusAnswer<'_>, StatusCertificate, StatusKeys, StatusPush, StatusQuery, StoredRecord, Suite, TicketPlain<'_>,
-        VendorStatement,
+        ValidatorAnswer, VendorStatement,
     );
     if taken {
         assert_eq!(written_by_another(bytes), bytes);

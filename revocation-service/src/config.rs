@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use cofferdam_attestation::{Root, aws_nitro_root};
 use cofferdam_wire::binding::Measurement;
 use cofferdam_wire::cose::PublicKey;
-use cofferdam_wire::id::GroupId;
+use cofferdam_wire::id::{GroupId, Pcr};
 use cofferdam_wire::limits;
 use serde::{Deserialize, Serialize};
 
@@ -257,14 +257,12 @@ impl Config {
 impl AcceptedImage {
     fn parse(&self) -> Result<Accepted, ConfigError> {
         let pcr = |text: &str| {
-            let mut bytes = [0; 48];
-            hex::decode_to_slice(text, &mut bytes).map_err(|_| {
+            Pcr::from_hex(text).map(|pcr| pcr.0).ok_or_else(|| {
                 invalid(
                     "verifier.measurements",
                     "has a PCR that is not 48 bytes in hex",
                 )
-            })?;
-            Ok::<_, ConfigError>(bytes)
+            })
         };
         let measurement = Measurement {
             pcr0: pcr(&self.pcr0)?,

@@ -21,7 +21,7 @@ use cofferdam_parent_proxy::provider_keys::{FileKeys, ProviderKeys};
 use cofferdam_revocation_service::config::{AcceptedImage, Config as RevocationConfig, Verifier};
 use cofferdam_wire::binding::Measurement;
 use cofferdam_wire::cose::PublicKey;
-use cofferdam_wire::id::{GroupId, RecipientId};
+use cofferdam_wire::id::{GroupId, Pcr, RecipientId};
 use cofferdam_wire::kind::Action;
 use cofferdam_wire::limits;
 use cofferdam_wire::session::Audience;
@@ -73,11 +73,10 @@ impl NamedImage {
         }
     }
 
-    fn measurement(&self) -> anyhow::Result<Measurement> {
+    pub(crate) fn measurement(&self) -> anyhow::Result<Measurement> {
         let pcr = |text: &str| {
-            let mut bytes = [0; 48];
-            hex::decode_to_slice(text, &mut bytes).context("a PCR is 48 bytes in hex")?;
-            anyhow::Ok(bytes)
+            let pcr = Pcr::from_hex(text).context("a PCR is 48 bytes in hexadecimal")?;
+            anyhow::Ok(pcr.0)
         };
         Ok(Measurement {
             pcr0: pcr(&self.pcr0)?,

@@ -4,9 +4,12 @@
 //! context string as external_aad. This module encodes and decodes; it does not verify.
 
 use crate::cbor::{self, DecodeError};
-use crate::id::Thumbprint;
+use crate::id::{Thumbprint, parse_hex};
 use minicbor::data::Type;
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
+
+/// Longer than every COSE_Key here.
+const MAX_KEY: usize = 128;
 
 /// Public key that signatures are verified with: Ed25519 (COSE alg -8) or P-256 (COSE alg -7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,7 +33,14 @@ impl PublicKey {
 
     /// From a COSE_Key, strictly.
     pub fn from_cose(bytes: &[u8]) -> Result<Self, DecodeError> {
-        cbor::decode(bytes, 128)
+        cbor::decode(bytes, MAX_KEY)
+    }
+
+    /// From a COSE_Key in lower- or upper-case hexadecimal.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = vec![0; text.len().min(2 * MAX_KEY) / 2];
+        let is_hex = parse_hex(text, &mut bytes);
+        Self::from_cose(&bytes).ok().filter(|_| is_hex)
     }
 
     /// Names this key.
@@ -284,6 +294,32 @@ mod tests {
         let mut unsorted = vec![0xa3, 0x20, 0x06, 0x01, 0x01];
         unsorted.extend_from_slice(&key[5..]);
         assert!(PublicKey::from_cose(&unsorted).is_err());
+    }
+
+    #[test]
+    fn a_key_is_read_from_hexadecimal() {
+        let key = PublicKey::P256 {
+            x: [0xab; 32],
+            y: [2; 32],
+        };
+        let text: String = key
+            .to_cose()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(PublicKey::from_hex(&text), Some(key));
+        assert_eq!(PublicKey::from_hex(&text.to_uppercase()), Some(key));
+        for defect in [
+            String::new(),
+            text[1..].to_owned(),
+            text[2..].to_owned(),
+            format!("{text}00"),
+            format!(" {text}"),
+            text.replacen("ab", "xx", 1),
+            text.repeat(9),
+        ] {
+            assert_eq!(PublicKey::from_hex(&defect), None, "{defect}");
+        }
     }
 
     #[test]

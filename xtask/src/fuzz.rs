@@ -185,3 +185,38 @@ fn hex_members(root: &Path, file: &str, member: &str) -> anyhow::Result<Vec<Vec<
     let members = entries.filter_map(|entry| entry[member].as_str());
     members.map(|text| Ok(hex::decode(text)?)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each message that has vectors is decoded by a target: in the list of `messages`, or in `cose`.
+    #[test]
+    fn every_message_with_vectors_is_fuzzed() -> anyhow::Result<()> {
+        let root = tree::root();
+        let target = |name: &str| tree::read(&root.join("fuzz/fuzz_targets").join(name));
+        let (messages, cose) = (target("messages.rs")?, target("cose.rs")?);
+        let list = messages.split_once("taken!(bytes:");
+        let list = list.and_then(|(_, rest)| rest.split_once(");"));
+        let (list, _) = list.context("messages.rs has no list")?;
+        let named = |text: &str, name: &str| {
+            let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+            words.any(|word| word == name)
+        };
+        let vectors: Value =
+            serde_json::from_str(&tree::read(&root.join("vectors/formats.json"))?)?;
+        let valid = vectors["valid"].as_array().context("a list")?;
+        let types: Vec<_> = valid
+            .iter()
+            .filter_map(|entry| entry["type"].as_str())
+            .collect();
+        assert!(types.contains(&"ValidatorAnswer"));
+        for name in types {
+            assert!(
+                named(list, name) || named(&cose, name),
+                "no target decodes {name}"
+            );
+        }
+        Ok(())
+    }
+}

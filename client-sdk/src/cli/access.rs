@@ -17,12 +17,12 @@ use cofferdam_wire::session::{Audience, Grant, SignedGrant};
 use super::args;
 use super::context::{Context, signing_key};
 use super::failure::Failure;
-use super::times::show_time;
 use crate::crypto::signing::SigningKey;
 use crate::files;
 use crate::grant::{GrantOrder, OwnedGrant};
 use crate::import::Stage;
 use crate::session::{Session, SessionError, now_s, prove};
+use crate::times::show_time;
 use crate::transport::Client;
 use crate::verify::Verifier;
 

@@ -6,7 +6,9 @@
 mod keys;
 mod operations;
 mod revocation;
+mod trust;
 mod values;
+mod vendor;
 
 use std::path::PathBuf;
 
@@ -18,10 +20,12 @@ pub(super) use operations::{
     Access, Decrypt, EcdsaForm, Encrypt, Hash, KeylessAccess, Mac, Random, Sign, Verify, curve,
 };
 pub(super) use revocation::{At, Register, RevocationCommand};
+pub(super) use trust::{TrustInit, TrustRoot};
 pub(super) use values::{KeyName, Target};
+pub(super) use vendor::{ShowOptions, StatementOptions, VendorCommand, VendorInit, VendorKeyKind};
 
 use super::evidence::parse_pcr;
-use super::times::parse_time;
+use crate::times::parse_time;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -136,7 +140,7 @@ pub(super) enum Command {
     Revocation(RevocationCommand),
     /// For vendors of images: key and statements
     #[command(subcommand)]
-    Vendor(super::vendor::VendorCommand),
+    Vendor(VendorCommand),
     /// Print a completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -161,7 +165,7 @@ pub(super) enum TrustCommand {
     #[command(after_help = TRUST_VERIFY_EXAMPLES)]
     Verify,
     /// Write a trust file to begin with
-    Init(super::trust::TrustInit),
+    Init(TrustInit),
 }
 
 #[derive(Subcommand)]

@@ -13,14 +13,15 @@ use cofferdam_attestation::{
     Debugging, Evidence, EvidenceError, Expected, MAX_DOCUMENT, Root, aws_nitro_root, verify,
     verify_at_own_time,
 };
+use cofferdam_wire::id::Pcr;
 use serde_json::{Map, Value, json};
 
 use super::args::EvidenceCommand;
 use super::failure::Failure;
 use super::output::Shown;
-use super::times::show_time;
 use crate::files;
 use crate::session::now_s;
+use crate::times::show_time;
 use certificate::Described;
 
 /// Bytes of a root certificate's file that are read.
@@ -154,7 +155,7 @@ fn facts(evidence: &Evidence) -> Map<String, Value> {
 }
 
 /// The same for people. PCRs that are zero are named together: most of them are.
-fn describe(evidence: &Evidence) -> String {
+pub fn describe(evidence: &Evidence) -> String {
     let mode = if evidence.debug() {
         "DEBUG: it measures nothing, and its parent reads all that it says"
     } else {
@@ -207,12 +208,21 @@ fn describe(evidence: &Evidence) -> String {
 /// The certificates from the pinned root to the leaf.
 fn path(evidence: &Evidence) -> impl Iterator<Item = ([u8; 32], Described)> {
     let certificates = evidence.certificates();
-    let digests = evidence.certificate_sha256s().iter().copied();
-    digests.zip(certificates).map(|(sha256, certificate)| {
-        let described = Described::read(certificate)
-            .expect("invariant: the Verifier has read this certificate");
-        (sha256, described)
-    })
+    let digests = evidence.certificate_sha256s();
+    digests
+        .into_iter()
+        .zip(certificates)
+        .map(|(sha256, certificate)| {
+            let described = Described::read(certificate)
+                .expect("invariant: the Verifier has read as much of this certificate");
+            (sha256, described)
+        })
+}
+
+/// The subject of a certificate as it is shown. `None` for what the Verifier does not read either.
+pub fn describe_subject(certificate: &[u8]) -> Option<String> {
+    let described = Described::read(certificate).ok()?;
+    Some(described.subject)
 }
 
 fn lines(named: &[(&str, String)]) -> String {
@@ -229,9 +239,8 @@ pub(super) fn parse_pcr(text: &str) -> Result<(u8, [u8; 48]), String> {
     };
     let (index, value) = text.split_once('=').ok_or_else(refused)?;
     let index: u8 = index.parse().map_err(|_| refused())?;
-    let value = hex::decode(value).map_err(|_| refused())?;
-    match <[u8; 48]>::try_from(value) {
-        Ok(value) if index < 32 => Ok((index, value)),
+    match Pcr::from_hex(value) {
+        Some(value) if index < 32 => Ok((index, value.0)),
         _ => Err(refused()),
     }
 }

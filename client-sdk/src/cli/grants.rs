@@ -11,11 +11,11 @@ use super::args::{GrantCommand, GrantCreate};
 use super::context::Context;
 use super::failure::Failure;
 use super::output::Shown;
-use super::times::show_time;
 use crate::files;
 use crate::grant::{GrantOrder, OwnedGrant};
 use crate::keyfile;
 use crate::session::now_s;
+use crate::times::show_time;
 
 pub(super) async fn run(context: &Context, command: GrantCommand) -> Result<Shown, Failure> {
     match command {

@@ -10,12 +10,12 @@ use super::args::{KeyCommand, KeyId};
 use super::context::Context;
 use super::failure::Failure;
 use super::output::Shown;
-use super::times::show_time;
 use super::{destroy, imports};
 use crate::crypto::public_key::PublicKey;
 use crate::import::Stage;
 use crate::receipt::VerifiedReceipt;
 use crate::session::now_s;
+use crate::times::show_time;
 
 const COLUMNS: [&str; 7] = [
     "key",

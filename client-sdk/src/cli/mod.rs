@@ -16,7 +16,6 @@ mod keys;
 mod operations;
 mod output;
 mod revocation;
-mod times;
 mod trust;
 mod vendor;
 
@@ -25,6 +24,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 
 pub use args::Coffer;
+pub use evidence::{describe, describe_subject};
 
 use args::{Command, TrustCommand};
 use context::Context;

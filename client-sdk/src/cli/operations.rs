@@ -28,13 +28,13 @@ pub(super) async fn sign(context: &Context, options: &Sign) -> Result<Shown, Fai
     let input = to_be_signed(&options.input, alg)?;
     let session = open(context, key, &options.access, Action::Sign).await?;
     let signature = written(options, session.sign(key, alg, input).await?)?;
-    let facts = json!({ "key": key.to_string(), "algorithm": alg.slug() });
-    deliver(
-        context.global().json,
+    made_by(
+        key,
+        alg,
+        context,
         out,
         Privacy::Public,
-        facts,
-        ("signature", &signature, Encoding::Base64),
+        ("signature", &signature),
     )
 }
 
@@ -75,13 +75,13 @@ pub(super) async fn encrypt(context: &Context, options: &Encrypt) -> Result<Show
     let data = read_input(&options.input)?.to_vec();
     let session = open(context, key, &options.access, Action::Encrypt).await?;
     let ciphertext = session.encrypt(key, alg, aad, data).await?;
-    let facts = json!({ "key": key.to_string(), "algorithm": alg.slug() });
-    deliver(
-        context.global().json,
+    made_by(
+        key,
+        alg,
+        context,
         out,
         Privacy::Public,
-        facts,
-        ("ciphertext", &ciphertext, Encoding::Base64),
+        ("ciphertext", &ciphertext),
     )
 }
 
@@ -92,13 +92,13 @@ pub(super) async fn decrypt(context: &Context, options: &Decrypt) -> Result<Show
     let data = read_input(&options.input)?.to_vec();
     let session = open(context, key, &options.access, Action::Decrypt).await?;
     let plaintext = session.decrypt(key, alg, aad, data).await?;
-    let facts = json!({ "key": key.to_string(), "algorithm": alg.slug() });
-    deliver(
-        context.global().json,
+    made_by(
+        key,
+        alg,
+        context,
         out,
         Privacy::Private,
-        facts,
-        ("plaintext", &plaintext, Encoding::Base64),
+        ("plaintext", &plaintext),
     )
 }
 
@@ -108,14 +108,7 @@ pub(super) async fn mac(context: &Context, options: &Mac) -> Result<Shown, Failu
     let data = read_input(&options.input)?.to_vec();
     let session = open(context, key, &options.access, Action::Mac).await?;
     let mac = session.mac(key, alg, data).await?;
-    let facts = json!({ "key": key.to_string(), "algorithm": alg.slug() });
-    deliver(
-        context.global().json,
-        out,
-        Privacy::Public,
-        facts,
-        ("mac", &mac, Encoding::Base64),
-    )
+    made_by(key, alg, context, out, Privacy::Public, ("mac", &mac))
 }
 
 pub(super) async fn hash(context: &Context, options: &Hash) -> Result<Shown, Failure> {
@@ -141,6 +134,20 @@ pub(super) async fn random(context: &Context, options: &Random) -> Result<Shown,
         json!({}),
         ("random", &bytes, Encoding::Hex),
     )
+}
+
+/// Brings what a key made to where it was asked for.
+fn made_by(
+    key: KeyId,
+    algorithm: Algorithm,
+    context: &Context,
+    out: Option<&Path>,
+    privacy: Privacy,
+    (name, bytes): (&str, &[u8]),
+) -> Result<Shown, Failure> {
+    let facts = json!({ "key": key.to_string(), "algorithm": algorithm.slug() });
+    let result = (name, bytes, Encoding::Base64);
+    deliver(context.global().json, out, privacy, facts, result)
 }
 
 /// The key, if this machine knows nothing that speaks against it.

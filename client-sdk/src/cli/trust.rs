@@ -1,51 +1,16 @@
 //! `coffer trust`: whom the customer believes, and whether the provider's enclave passes.
 
-use std::path::PathBuf;
-
-use clap::{Args, ValueEnum};
-use cofferdam_wire::id::GroupId;
 use cofferdam_wire::kind::Suite;
 use serde_json::json;
 
+use super::args::{TrustInit, TrustRoot};
 use super::context::{Context, create_new};
 use super::failure::Failure;
 use super::output::{Shown, progress};
-use super::times::show_time;
 use super::vendor::vendor_key;
 use crate::files;
+use crate::times::show_time;
 use crate::trust::Template;
-
-/// Roots that a trust file can begin with. The simulator's is not among them (T-81).
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum TrustRoot {
-    /// The root certificate that Amazon publishes for Nitro Enclaves
-    AwsNitro,
-}
-
-#[derive(Args)]
-pub(super) struct TrustInit {
-    /// Who vouches for enclaves
-    root: TrustRoot,
-    /// The vendor's public key: COSE_Key in hexadecimal, or a PEM file
-    #[arg(long, value_name = "KEY")]
-    vendor: String,
-    /// What the provider's group is remembered under
-    #[arg(long, value_name = "N", default_value = "provider")]
-    name: String,
-    /// The one group to accept
-    #[arg(long, value_name = "HEX", value_parser = group)]
-    group: Option<GroupId>,
-    /// The certificate authority of the provider's parent, PEM
-    #[arg(long, value_name = "FILE")]
-    provider_ca: Option<PathBuf>,
-    /// Where the trust file goes; nothing is overwritten
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
-}
-
-fn group(text: &str) -> Result<GroupId, String> {
-    GroupId::from_hex(text).ok_or_else(|| "a group id has 64 hexadecimal digits".to_owned())
-}
 
 pub(super) fn init(options: &TrustInit) -> Result<Shown, Failure> {
     let TrustRoot::AwsNitro = options.root;

@@ -1,89 +1,23 @@
 //! `coffer vendor`: the vendor's offline key, its statements, and a look at one.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use cofferdam_wire::cose::PublicKey;
 use cofferdam_wire::limits;
 use cofferdam_wire::vendor::{Image, Provider, VendorStatement};
 use serde_json::{Value, json};
 
+use super::args::{ShowOptions, StatementOptions, VendorCommand, VendorInit, VendorKeyKind};
 use super::context::{Context, create_new, signing_key};
 use super::failure::Failure;
 use super::output::{Encoding, Privacy, Shown, deliver};
-use super::times::{parse_time, show_time};
 use crate::crypto::signing::{SignatureKind, SigningKey};
 use crate::files;
 use crate::keyfile;
 use crate::session::now_s;
+use crate::times::show_time;
 use crate::vendor::{self, Description, DescriptionError};
 use crate::verify::verify_statement;
-
-#[derive(Subcommand)]
-pub(super) enum VendorCommand {
-    /// Make the key that signs statements; keep it offline
-    Init(VendorInit),
-    /// Sign a statement of what a description says
-    #[command(after_help = STATEMENT_EXAMPLES)]
-    Statement(StatementOptions),
-    /// Verify a statement and show what it says
-    Show(ShowOptions),
-}
-
-const STATEMENT_EXAMPLES: &str = "\
-Examples:
-  coffer vendor statement --key vendor.pem --in statement.toml --first --out statement-1.cbor
-  coffer vendor statement --key vendor.pem --in statement.toml --after statement-1.cbor --out statement-2.cbor
-
-The description is a TOML file: docs/operating/vendor.md.";
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum VendorKeyKind {
-    Ed25519,
-    P256,
-}
-
-#[derive(Args)]
-pub(super) struct VendorInit {
-    /// Where the private key goes (PKCS#8 in PEM); nothing is overwritten
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
-    /// What kind of key
-    #[arg(long, value_enum, default_value_t = VendorKeyKind::Ed25519)]
-    kind: VendorKeyKind,
-}
-
-#[derive(Args)]
-#[command(group(ArgGroup::new("previous").required(true).args(["after", "first"])))]
-pub(super) struct StatementOptions {
-    /// The vendor's private key
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
-    /// The description
-    #[arg(long = "in", value_name = "FILE")]
-    input: PathBuf,
-    /// The statement before this one
-    #[arg(long, value_name = "FILE")]
-    after: Option<PathBuf>,
-    /// There is none before this one
-    #[arg(long)]
-    first: bool,
-    /// Where the statement goes
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
-}
-
-#[derive(Args)]
-pub(super) struct ShowOptions {
-    /// The statement
-    file: PathBuf,
-    /// The vendor's public key: COSE_Key in hexadecimal, or a PEM file
-    #[arg(long, value_name = "KEY")]
-    vendor: String,
-    /// As of when (RFC 3339) [default: now]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    at: Option<u64>,
-}
 
 impl From<DescriptionError> for Failure {
     fn from(error: DescriptionError) -> Self {
@@ -101,7 +35,7 @@ pub(super) fn run(context: &Context, command: VendorCommand) -> Result<Shown, Fa
 
 /// A vendor's public key as an argument: hexadecimal COSE_Key, or a file with it or with PEM.
 pub(super) fn vendor_key(argument: &str) -> Result<PublicKey, Failure> {
-    let from_hex = |text: &str| PublicKey::from_cose(&hex::decode(text.trim()).ok()?).ok();
+    let from_hex = |text: &str| PublicKey::from_hex(text.trim());
     if let Some(key) = from_hex(argument) {
         return Ok(key);
     }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use cofferdam_attestation::{Root, RootError};
 use cofferdam_wire::binding::Measurement;
 use cofferdam_wire::cose::PublicKey;
-use cofferdam_wire::id::GroupId;
+use cofferdam_wire::id::{GroupId, Pcr};
 use cofferdam_wire::kind::Suite;
 use cofferdam_wire::limits;
 use reqwest::Url;
@@ -137,7 +137,7 @@ impl TrustFile {
             })?;
             Root::from_der(&der)?
         };
-        let vendor = read_key(&self.vendor_key).ok_or(field(
+        let vendor = PublicKey::from_hex(&self.vendor_key).ok_or(field(
             "vendor_key",
             "a COSE_Key in hexadecimal (Ed25519 or P-256)",
         ))?;
@@ -222,7 +222,7 @@ fn read_suites(numbers: &[u8]) -> Option<Vec<Suite>> {
 }
 
 fn read_images(list: &[TrustedImage]) -> Option<Vec<(Measurement, Option<u64>)>> {
-    let pcr = |text: &str| <[u8; 48]>::try_from(hex::decode(text).ok()?).ok();
+    let pcr = |text: &str| Pcr::from_hex(text).map(|pcr| pcr.0);
     let image = |image: &TrustedImage| {
         let measurement = Measurement {
             pcr0: pcr(&image.pcr0)?,
@@ -240,17 +240,13 @@ impl TrustedValidator {
         let url = read_url(&self.url).filter(|url| url.path() == "/" && url.query().is_none());
         Ok(Validator {
             url: url.ok_or(field("validator.url", "of the form https://HOST[:PORT]"))?,
-            key: read_key(&self.key).ok_or(field(
+            key: PublicKey::from_hex(&self.key).ok_or(field(
                 "validator.key",
                 "a COSE_Key in hexadecimal (Ed25519 or P-256)",
             ))?,
             ca: self.ca.clone(),
         })
     }
-}
-
-fn read_key(text: &str) -> Option<PublicKey> {
-    PublicKey::from_cose(&hex::decode(text).ok()?).ok()
 }
 
 /// An https address with a host, and no credentials in it. A path that begins with two slashes would name another host.

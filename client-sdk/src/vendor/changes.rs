@@ -1,8 +1,8 @@
 //! What a statement changes over the one before: what a person reads before handing it to providers.
 
 use cofferdam_wire::vendor::{Image, Provider, VendorStatement};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+
+use crate::times::show_time;
 
 /// One sentence for each change, images first. Against nothing, everything is new.
 pub fn changes(before: Option<&VendorStatement>, after: &VendorStatement) -> Vec<String> {
@@ -114,13 +114,7 @@ fn until(image: &Image) -> String {
     match image.until_s {
         None => "good".to_owned(),
         Some(0) => "condemned, with every group that it made".to_owned(),
-        Some(until_s) => {
-            let time = i64::try_from(until_s)
-                .ok()
-                .and_then(|unix_s| OffsetDateTime::from_unix_timestamp(unix_s).ok())
-                .and_then(|time| time.format(&Rfc3339).ok());
-            format!("good until {}", time.unwrap_or_else(|| until_s.to_string()))
-        }
+        Some(until_s) => format!("good until {}", show_time(until_s)),
     }
 }
 

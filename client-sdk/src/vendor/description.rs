@@ -23,10 +23,9 @@ use cofferdam_wire::id::{Pcr, RecipientId};
 use cofferdam_wire::vendor::{Image, Provider, VendorStatement};
 use cofferdam_wire::{cbor, limits};
 use serde::Deserialize;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::files::{self, FileError};
+use crate::times::parse_time;
 
 /// Most bytes of a description or of a build's output.
 const FILE: usize = 256 * 1024;
@@ -360,10 +359,7 @@ fn read_text(path: &Path) -> Result<String, DescriptionError> {
 
 /// A time after 1970: zero is a word of its own, `condemned`.
 fn read_time(text: &str) -> Option<u64> {
-    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-    u64::try_from(time.unix_timestamp())
-        .ok()
-        .filter(|unix_s| *unix_s > 0)
+    parse_time(text).ok().filter(|unix_s| *unix_s > 0)
 }
 
 #[cfg(test)]

@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
+use cofferdam_wire::binding::Measurement;
+use rcgen::DnType;
 use serde_json::Value;
 
 use crate::commands::{coffer, failure, json, stderr, stdout};
+use crate::nsm::{Nsm, Says};
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors/attestation");
 const PRODUCTION: &str = "nitro/nitro-20250916T212401Z-ce1e1c6e.cbor";
@@ -182,6 +185,43 @@ async fn t04_only_the_pinned_root_counts() {
     assert_eq!(shown["path"][3]["subject"], "CN=enclave");
     let error = refusal(PRODUCTION, &format!("--at 2025-09-16T21:30:00Z {root}")).await;
     assert_eq!(error["code"], "ATT-19");
+}
+
+/// The Verifier compares names as bytes, so a document verifies whatever the subject of its leaf is. This one has an
+/// attribute with an OID of 45 bytes.
+#[tokio::test]
+async fn a_subject_that_does_not_parse_is_shown_in_hexadecimal() {
+    const AT_S: u64 = 1_800_000_000;
+    let long = [&[1, 3, 6, 1, 4, 1][..], &[u64::from(u32::MAX); 8]].concat();
+    let nsm = Nsm::with_leaf(AT_S, DnType::CustomDnType(long));
+    let document = nsm.attest(&Says {
+        at_s: AT_S,
+        measurement: Measurement {
+            pcr0: [1; 48],
+            pcr1: [2; 48],
+            pcr2: [3; 48],
+        },
+        further: &[],
+        nonce: None,
+        user_data: None,
+        public_key: None,
+    });
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("root.der"), nsm.root_der()).unwrap();
+    std::fs::write(directory.path().join("odd.cbor"), document).unwrap();
+    let command = "evidence verify odd.cbor --root root.der --at 2027-01-15T08:00:00Z";
+    let shown = json(directory.path(), command).await;
+    assert_eq!(shown["verdict"], "accepted");
+    let subject = shown["path"][1]["subject"].as_str().unwrap();
+    assert!(subject.starts_with("#30"), "{subject}");
+    let output = coffer(directory.path(), command).await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains(subject));
+    // A refusal shows it too.
+    let refused = format!("{command} --expect-pcr 0={}", "00".repeat(48));
+    let output = coffer(directory.path(), &refused).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains(subject), "{}", stderr(&output));
 }
 
 #[tokio::test]

@@ -32,21 +32,26 @@ pub(crate) struct Says<'a> {
 
 impl Nsm {
     pub(crate) fn new(around_s: u64) -> Nsm {
+        Nsm::with_leaf(around_s, DnType::CommonName)
+    }
+
+    /// With this attribute in the subject of the leaf.
+    pub(crate) fn with_leaf(around_s: u64, attribute: DnType) -> Nsm {
         let around = OffsetDateTime::from_unix_timestamp(around_s as i64).unwrap();
-        let params = |name: &str| {
+        let params = |attribute: DnType, name: &str| {
             let mut params = CertificateParams::default();
             params.distinguished_name = Default::default();
-            params.distinguished_name.push(DnType::CommonName, name);
+            params.distinguished_name.push(attribute, name);
             params.not_before = around - Duration::days(400);
             params.not_after = around + Duration::days(400);
             params
         };
         let root_key = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap();
-        let mut root = params("root");
+        let mut root = params(DnType::CommonName, "root");
         root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         root.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let leaf_key = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap();
-        let mut leaf = params("enclave");
+        let mut leaf = params(attribute, "enclave");
         leaf.is_ca = IsCa::ExplicitNoCa;
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         let leaf = leaf

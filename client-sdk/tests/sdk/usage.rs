@@ -130,29 +130,29 @@ fn mistakes() -> Vec<(String, &'static str)> {
         (grant("--expires tomorrow"), "RFC 3339"),
         (grant("--expires 2020-01-31T00:00:00Z"), "not in the future"),
         (
-            grant("--expires 2030-01-01T00:00:00Z --provider"),
+            grant("--expires 2099-01-01T00:00:00Z --provider"),
             "cannot be used with",
         ),
         (
-            grant("--expires 2030-01-01T00:00:00Z --not-before 2030-01-01T00:00:00Z"),
+            grant("--expires 2099-01-01T00:00:00Z --not-before 2099-01-01T00:00:00Z"),
             "not after --not-before",
         ),
         (
-            grant("--expires 2030-01-01T00:00:00Z --epoch=-1"),
+            grant("--expires 2099-01-01T00:00:00Z --epoch=-1"),
             "--epoch",
         ),
         (
-            "grant create --keys zz --ops sign --app a --expires 2030-01-01T00:00:00Z --out g"
+            "grant create --keys zz --ops sign --app a --expires 2099-01-01T00:00:00Z --out g"
                 .into(),
             "not a key id",
         ),
         (
-            "grant create --keys 1f3a --ops export --app a --expires 2030-01-01T00:00:00Z --out g"
+            "grant create --keys 1f3a --ops export --app a --expires 2099-01-01T00:00:00Z --out g"
                 .into(),
             "possible values",
         ),
         (
-            "grant create --ops sign --app a --expires 2030-01-01T00:00:00Z --out g".into(),
+            "grant create --ops sign --app a --expires 2099-01-01T00:00:00Z --out g".into(),
             "needs a key",
         ),
         // operations

@@ -17,10 +17,10 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use cofferdam_parent_proxy::link::EnclaveAddress;
 use cofferdam_wire::binding::Measurement;
-use serde::Deserialize;
 
 use crate::image::measure_running;
 use crate::layout::Layout;
+use crate::setup::NamedImage;
 
 pub(crate) use machine::{Boot, run as run_machine};
 
@@ -50,14 +50,6 @@ pub struct MachineFiles {
     pub vhost_device_vsock: PathBuf,
     /// Where QEMU finds firmware, if not in its own places.
     pub firmware: Vec<PathBuf>,
-}
-
-/// The measurement beside an EIF. Other fields are for people.
-#[derive(Deserialize)]
-struct MeasurementFile {
-    pcr0: String,
-    pcr1: String,
-    pcr2: String,
 }
 
 impl EnclaveHost {
@@ -176,25 +168,18 @@ impl EnclaveHost {
     }
 }
 
+/// The measurement beside an EIF. Other fields of the file are for people.
 fn stated(file: &Path) -> anyhow::Result<Measurement> {
     let text = std::fs::read(file).with_context(|| file.display().to_string())?;
     let read = || -> anyhow::Result<Measurement> {
-        let stated: MeasurementFile = serde_json::from_slice(&text)?;
-        Ok(Measurement {
-            pcr0: pcr(&stated.pcr0).context("pcr0")?,
-            pcr1: pcr(&stated.pcr1).context("pcr1")?,
-            pcr2: pcr(&stated.pcr2).context("pcr2")?,
-        })
+        let stated: NamedImage = serde_json::from_slice(&text)?;
+        let measurement = stated.measurement()?;
+        // What a debug enclave reports; nobody would accept it.
+        let pcrs = [measurement.pcr0, measurement.pcr1, measurement.pcr2];
+        ensure!(!pcrs.contains(&[0; 48]), "an image does not measure zeros");
+        Ok(measurement)
     };
     read().with_context(|| format!("{} does not say what the image measures", file.display()))
-}
-
-fn pcr(text: &str) -> anyhow::Result<[u8; 48]> {
-    let mut bytes = [0; 48];
-    hex::decode_to_slice(text, &mut bytes).context("a PCR is 48 bytes in hexadecimal")?;
-    // What a debug enclave reports; nobody would accept it.
-    ensure!(bytes != [0; 48], "an image does not measure zeros");
-    Ok(bytes)
 }
 
 #[cfg(test)]

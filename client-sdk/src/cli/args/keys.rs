@@ -7,8 +7,8 @@ use cofferdam_wire::kind::{Action, Algorithm, KeyKind, Suite, UsageClass};
 use cofferdam_wire::limits;
 
 use super::values::{self, KeyName};
-use crate::cli::times::parse_time;
 use crate::session::now_s;
+use crate::times::parse_time;
 
 const IMPORT_EXAMPLES: &str = "\
 Examples:

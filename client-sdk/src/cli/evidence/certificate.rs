@@ -1,6 +1,7 @@
 //! What a certificate says of itself, for people: its subject and its validity.
 //!
-//! Only certificates on a path that the Verifier has accepted come here, and nothing is decided here.
+//! Only certificates on a path that the Verifier has accepted come here, and nothing is decided here. The Verifier takes a
+//! name as bytes and compares it: whoever signs a certificate chooses what stands in them.
 
 use std::fmt::Write as _;
 
@@ -20,7 +21,7 @@ const SHORT_NAMES: &[(ObjectIdentifier, &str)] = &[
 
 /// Subject and validity.
 pub(super) struct Described {
-    /// As `CN=..., O=...`, in the order of the certificate.
+    /// As `CN=..., O=...`, in the order of the certificate; a name that does not parse, as `#` and its DER in hexadecimal.
     pub(super) subject: String,
     /// First second, since 1970.
     pub(super) not_before_s: u64,
@@ -29,7 +30,10 @@ pub(super) struct Described {
 }
 
 impl Described {
-    /// Reads a certificate in DER.
+    /// Reads a certificate in DER: no more of it than the Verifier did.
+    ///
+    /// # Errors
+    /// A certificate that the Verifier refuses as well.
     pub(super) fn read(certificate: &[u8]) -> Result<Described, der::Error> {
         AnyRef::from_der(certificate)?.sequence(|outer| {
             let described = AnyRef::decode(outer)?.sequence(to_be_signed)?;
@@ -48,10 +52,11 @@ fn to_be_signed(reader: &mut SliceReader<'_>) -> Result<Described, der::Error> {
         let from_s = time(AnyRef::decode(times)?)?;
         Ok::<_, der::Error>((from_s, time(AnyRef::decode(times)?)?))
     })?;
-    let subject = AnyRef::decode(reader)?.sequence(name)?;
+    let subject = reader.tlv_bytes()?;
     skip_rest(reader)?;
+    let name = AnyRef::from_der(subject).and_then(|subject| subject.sequence(name));
     Ok(Described {
-        subject,
+        subject: name.unwrap_or_else(|_| in_hexadecimal(subject)),
         not_before_s,
         not_after_s,
     })
@@ -76,6 +81,7 @@ fn name(parts: &mut SliceReader<'_>) -> Result<String, der::Error> {
     let mut name = String::new();
     while !parts.is_finished() {
         let part = AnyRef::decode(parts)?;
+        part.tag().assert_eq(Tag::Set)?;
         let mut attributes = SliceReader::new(part.value())?;
         while !attributes.is_finished() {
             let (id, value) = AnyRef::decode(&mut attributes)?.sequence(|attribute| {
@@ -102,8 +108,12 @@ fn name(parts: &mut SliceReader<'_>) -> Result<String, der::Error> {
 fn printable(value: &[u8]) -> String {
     match std::str::from_utf8(value) {
         Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
-        _ => format!("#{}", hex::encode(value)),
+        _ => in_hexadecimal(value),
     }
+}
+
+fn in_hexadecimal(bytes: &[u8]) -> String {
+    format!("#{}", hex::encode(bytes))
 }
 
 #[cfg(test)]
@@ -124,6 +134,21 @@ mod tests {
         for length in 0..root.len() {
             assert!(Described::read(&root[..length]).is_err());
         }
+    }
+
+    #[test]
+    fn a_name_that_does_not_parse_is_shown_as_it_is() {
+        let root = hex::encode(include_bytes!(
+            "../../../../attestation/roots/aws-nitro.der"
+        ));
+        // C=US, O=..., of 73 bytes in all; and one INTEGER of 71, which the Verifier takes as well.
+        let (name, country) = ("3049310b3009", "310b3009");
+        assert_eq!(root.matches(name).count(), 2, "issuer and subject");
+        let odd = hex::decode(root.replace(name, &name.replace(country, "02470009"))).unwrap();
+        assert!(cofferdam_attestation::Root::from_der(&odd).is_ok());
+        let subject = Described::read(&odd).unwrap().subject;
+        assert!(subject.starts_with("#304902470009"), "{subject}");
+        assert_eq!(subject.len(), 1 + 2 * 75);
     }
 
     #[test]

@@ -4,14 +4,14 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// Reads an RFC 3339 time that is not before 1970.
-pub(super) fn parse_time(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_time(text: &str) -> Result<u64, String> {
     let refused = || format!("\"{text}\" is not a time such as 2030-01-31T12:00:00Z (RFC 3339)");
     let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| refused())?;
     u64::try_from(time.unix_timestamp()).map_err(|_| refused())
 }
 
 /// Writes Unix seconds as RFC 3339; a time beyond the calendar as the number that it is.
-pub(super) fn show_time(unix_s: u64) -> String {
+pub(crate) fn show_time(unix_s: u64) -> String {
     i64::try_from(unix_s)
         .ok()
         .and_then(|unix_s| OffsetDateTime::from_unix_timestamp(unix_s).ok())
