@@ -8,6 +8,8 @@
  *
  * Trust: the words come from the hypervisor, which can give the enclave any device anyway. What is malformed is refused
  * as a whole, before anything is registered. It cannot be unloaded and has no state.
+ *
+ * Licence: the kernel exports platform_device_register_full to modules under its own licence only.
  */
 #include <linux/ioport.h>
 #include <linux/kernel.h>

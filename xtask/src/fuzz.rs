@@ -20,6 +20,10 @@ const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-l
 /// Longer than every message but a frame's body; longer inputs find the same.
 const MAX_LENGTH: usize = 20_000;
 
+/// For each target, where nobody says otherwise.
+const SECONDS: u32 = 10;
+const RUNS: u32 = 200_000;
+
 /// Where the first inputs of a target come from.
 struct Target {
     name: &'static str,
@@ -60,10 +64,10 @@ pub struct Options {
     #[arg(long, value_delimiter = ',')]
     target: Vec<String>,
     /// At most so many seconds for each target.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = SECONDS)]
     seconds: u32,
     /// At most so many inputs for each target.
-    #[arg(long, default_value_t = 200_000)]
+    #[arg(long, default_value_t = RUNS)]
     runs: u32,
 }
 
@@ -71,8 +75,8 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             target: Vec::new(),
-            seconds: 10,
-            runs: 200_000,
+            seconds: SECONDS,
+            runs: RUNS,
         }
     }
 }

@@ -14,6 +14,7 @@ mod mutants;
 mod nitro;
 mod other_language;
 mod pages;
+mod program;
 mod source;
 mod threats;
 mod tree;

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 
+use crate::program;
+
 /// Where the client is, from the root.
 const CLIENT: &str = "e2e/other-language";
 /// How long the simulator may take to make its keys and its group on a busy machine.
@@ -52,7 +54,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<()> {
 fn environment(root: &Path) -> anyhow::Result<PathBuf> {
     let requirements = root.join(CLIENT).join("requirements.txt");
     let wanted = std::fs::read_to_string(&requirements).context("no requirements.txt")?;
-    let home = cache()?.join("cofferdam").join("other-language");
+    let home = program::cache("other-language")?;
     let (python, note) = (home.join("bin/python"), home.join("installed.txt"));
     // An interpreter that was exchanged under the environment leaves it unusable, so it is asked.
     let works = |python: &Path| {
@@ -68,8 +70,13 @@ fn environment(root: &Path) -> anyhow::Result<PathBuf> {
     if home.exists() {
         std::fs::remove_dir_all(&home).context("cannot remove the old environment")?;
     }
-    succeed(Command::new("python3").args(["-m", "venv"]).arg(&home))
-        .context("is python3-venv installed?")?;
+    std::fs::create_dir_all(&home).context("cannot make the environment")?;
+    let log = home.join("log");
+    program::run(
+        Command::new("python3").args(["-m", "venv"]).arg(&home),
+        &log,
+    )
+    .context("is python3-venv installed?")?;
     let quiet = ["-m", "pip", "install", "--quiet", "--no-input"];
     let own = [
         "--disable-pip-version-check",
@@ -77,34 +84,16 @@ fn environment(root: &Path) -> anyhow::Result<PathBuf> {
         ":all:",
         "--requirement",
     ];
-    succeed(
+    program::run(
         Command::new(&python)
             .args(quiet)
             .args(own)
             .arg(&requirements),
+        &log,
     )?;
     // Last, so that an environment that was interrupted is not taken for a whole one.
     std::fs::write(note, wanted).context("cannot write into the environment")?;
     Ok(python)
-}
-
-/// The user's cache, as the XDG base directories say.
-fn cache() -> anyhow::Result<PathBuf> {
-    let named = |name| std::env::var_os(name).filter(|path| !path.is_empty());
-    if let Some(cache) = named("XDG_CACHE_HOME") {
-        return Ok(cache.into());
-    }
-    let home = named("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?;
-    Ok(PathBuf::from(home).join(".cache"))
-}
-
-fn succeed(command: &mut Command) -> anyhow::Result<()> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let status = command
-        .status()
-        .with_context(|| format!("cannot run {program}"))?;
-    ensure!(status.success(), "{program} failed: {status}");
-    Ok(())
 }
 
 /// A running simulator; killed when dropped, and its processes end with it.
@@ -151,7 +140,7 @@ impl Simulator {
     /// Ends it as an operator would.
     fn stop(mut self) -> anyhow::Result<()> {
         let terminate = format!("kill -TERM {}", self.0.id());
-        succeed(Command::new("sh").args(["-c", &terminate]))?;
+        program::output(Command::new("sh").args(["-c", &terminate]))?;
         let begun = Instant::now();
         while begun.elapsed() < END {
             if let Some(status) = self.0.try_wait()? {

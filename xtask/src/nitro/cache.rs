@@ -9,6 +9,8 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
+use crate::program;
+
 /// The folder, and the right to work in it.
 pub(super) struct Cache {
     folder: PathBuf,
@@ -19,17 +21,10 @@ impl Cache {
     /// `COFFERDAM_NITRO_CACHE`, or `cofferdam/nitro` in the user's folder for caches. Waits for another command that
     /// works in it.
     pub(super) fn open() -> anyhow::Result<Self> {
-        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let folder = match variable("COFFERDAM_NITRO_CACHE") {
+        let named = std::env::var_os("COFFERDAM_NITRO_CACHE").filter(|value| !value.is_empty());
+        let folder = match named {
             Some(folder) => PathBuf::from(folder),
-            None => match variable("XDG_CACHE_HOME") {
-                Some(caches) => PathBuf::from(caches),
-                None => {
-                    let home = variable("HOME").context("there is no HOME to keep a cache in")?;
-                    Path::new(&home).join(".cache")
-                }
-            }
-            .join("cofferdam/nitro"),
+            None => program::cache("nitro")?,
         };
         Self::at(&std::path::absolute(folder)?)
     }

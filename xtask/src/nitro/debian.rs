@@ -10,7 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
-use super::program;
+use crate::program;
 
 /// The release that this is made and tested on.
 const RELEASE: &str = "bookworm";

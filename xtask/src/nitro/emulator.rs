@@ -9,7 +9,8 @@ use std::process::Command;
 use anyhow::Context as _;
 
 use super::cache::Cache;
-use super::{debian, program};
+use super::debian;
+use crate::program;
 
 /// Counts the ways in which it was built; another one gets another folder of the cache.
 const RECIPE: u32 = 1;

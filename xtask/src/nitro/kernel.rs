@@ -12,8 +12,8 @@ use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
 
 use super::cache::{self, Cache};
-use super::{debian, program};
-use crate::tree;
+use super::debian;
+use crate::{program, tree};
 
 /// The kernel for machines without hardware of their own; the first line that has a driver of the security module.
 const META: &str = "linux-image-6.12-cloud-amd64";

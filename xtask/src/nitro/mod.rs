@@ -12,7 +12,6 @@ mod emulator;
 mod image;
 mod kernel;
 mod moved;
-mod program;
 mod reproducible;
 mod run;
 

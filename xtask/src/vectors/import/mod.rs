@@ -1,7 +1,8 @@
 //! vectors/import.json: one whole import in each suite, from fixed secrets to the receipt, and imports with one defect each.
 //!
-//! Everything here is computed from names, so it is the same bytes each time. It is a third hand at the constructions,
-//! beside the SDK's and the enclave's: tests of SDK, parent and enclave read the file and must agree with it.
+//! Everything here is computed from names, so it is the same bytes each time. Suite 2 is a third hand at the
+//! construction, beside the SDK's and the enclave's. Suite 1 is the SDK's own crate `hpke`, and hashes and layouts are those
+//! of `wire`; what stands against the crate is the enclave's HPKE, which is its own. Tests of SDK, parent and enclave read the file and must agree with it.
 
 mod defects;
 mod draft;

@@ -1,8 +1,8 @@
-//! Other people's programs: what they print goes to a log, and is shown when they fail.
+//! Other people's programs, and where they are kept: what they print goes to a log, and is shown when they fail.
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail, ensure};
@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail, ensure};
 const SHOWN: usize = 40;
 
 /// Runs it to its end, without input.
-pub(super) fn run(command: &mut Command, log: &Path) -> anyhow::Result<()> {
+pub(crate) fn run(command: &mut Command, log: &Path) -> anyhow::Result<()> {
     let out = File::options().create(true).append(true).open(log)?;
     let status = command
         .stdin(Stdio::null())
@@ -29,7 +29,7 @@ pub(super) fn run(command: &mut Command, log: &Path) -> anyhow::Result<()> {
 }
 
 /// What it prints.
-pub(super) fn output(command: &mut Command) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn output(command: &mut Command) -> anyhow::Result<Vec<u8>> {
     let output = command
         .stdin(Stdio::null())
         .output()
@@ -40,7 +40,7 @@ pub(super) fn output(command: &mut Command) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Whether the shell would find it.
-pub(super) fn is_there(program: &str) -> bool {
+pub(crate) fn is_there(program: &str) -> bool {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
 }
@@ -48,6 +48,19 @@ pub(super) fn is_there(program: &str) -> bool {
 fn name(command: &Command) -> String {
     let first = command.get_args().next().unwrap_or(OsStr::new(""));
     format!("{} {}", command.get_program().display(), first.display())
+}
+
+/// The project's folder of this name among the user's caches, as the XDG base directories say.
+pub(crate) fn cache(name: &str) -> anyhow::Result<PathBuf> {
+    let named = |name| std::env::var_os(name).filter(|path| !path.is_empty());
+    let caches = match named("XDG_CACHE_HOME") {
+        Some(caches) => PathBuf::from(caches),
+        None => {
+            let home = named("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?;
+            PathBuf::from(home).join(".cache")
+        }
+    };
+    Ok(caches.join("cofferdam").join(name))
 }
 
 #[cfg(test)]
