@@ -7,7 +7,8 @@
 //!
 //! Whom it trusts: the [`Trust`] that the customer wrote, the own clock, the own memory. Everything in the proof is the
 //! provider's word until a check has spoken for it; the checks PRF-1 to PRF-17 and PRF-20 to PRF-25 stand in
-//! `docs/protocol/proof.md` and run in the order that decides cheap things first. A failed proof changes nothing, also not in the memory.
+//! `docs/protocol/proof.md` and run in the order that decides cheap things first. A failed proof changes nothing, but that the vendor's statement was seen
+//! (PRF-10): what it withdraws stays withdrawn.
 //!
 //! There is no way to the keys but through a verified proof: its fields are private and it has no constructor.
 //!
@@ -158,13 +159,14 @@ impl Verifier {
         )?;
         let (statement, counted) =
             statement::choose(&proof.vendor_statement, consulted, trust, now_s)?;
+        self.note_statement(statement.sequence)?;
         // T speaks of what was verified.
         proof.vendor_statement = counted.to_vec();
         self.judge_images(&instance, &statement)?;
         let genesis = self.judge_genesis(&proof.enclave.genesis, &instance, &statement)?;
         let provider = judge_provider(&proof.provider_keys, &instance, &statement)?;
         self.hear_validators(&proof.provider_keys, consulted, now_s)?;
-        self.remember(genesis.group(), statement.sequence)?;
+        self.note_group(genesis.group())?;
         Ok(Proven {
             transcript: proof.transcript(&nonce.0, None),
             instance,
@@ -271,8 +273,10 @@ impl Verifier {
         Ok(())
     }
 
-    /// PRF-10 and PRF-16, and what passed is noted. An explicit pin in the trust file decides over the memory.
-    fn remember(&self, group: GroupId, sequence: u64) -> Result<(), ProofError> {
+    /// PRF-10, noted before anything is judged by the statement: one that withdraws an image refuses this proof, and must
+    /// still be remembered when an older one comes next (T-66). The vendor signed it and it is current, so noting it can
+    /// only raise what is wanted later.
+    fn note_statement(&self, sequence: u64) -> Result<(), ProofError> {
         let vendor = self.trust.vendor().thumbprint();
         self.known.consult(|glance| {
             if let Some(highest) = glance.vendor_sequence(&vendor)
@@ -283,6 +287,14 @@ impl Verifier {
                     highest,
                 });
             }
+            glance.note_vendor_sequence(&vendor, sequence);
+            Ok(())
+        })
+    }
+
+    /// PRF-16, and a group that passed is noted. An explicit pin in the trust file decides over the memory.
+    fn note_group(&self, group: GroupId) -> Result<(), ProofError> {
+        self.known.consult(|glance| {
             let expected = self
                 .trust
                 .group()
@@ -295,7 +307,6 @@ impl Verifier {
                     expected,
                 });
             }
-            glance.note_vendor_sequence(&vendor, sequence);
             glance.note_group(self.trust.name(), group);
             Ok(())
         })

@@ -199,10 +199,14 @@ async fn prf_24_t66_of_two_statements_the_higher_sequence_counts() {
     assert_eq!(consulting.prove().await.unwrap().vendor_sequence(), 12);
     publish(9, false);
     assert_eq!(consulting.prove().await.unwrap().vendor_sequence(), 10);
-    // The provider goes on stapling a statement from before the withdrawal.
+    // The provider goes on stapling a statement from before the withdrawal, and then keeps the vendor out of reach.
     publish(13, true);
-    let error = consulting.prove().await.err().unwrap();
+    let verifier = consulting.verifier();
+    let error = consulting.prove_by(&verifier).await.err().unwrap();
     assert_eq!(error.check(), "PRF-11", "{error}");
+    consulting.web.serve(PATH, Vec::new());
+    let error = consulting.prove_by(&verifier).await.err().unwrap();
+    assert_eq!(error.check(), "PRF-10", "{error}");
     // A higher one that was seen once is remembered, wherever it came from.
     let verifier = consulting.verifier();
     publish(12, false);
