@@ -38,6 +38,7 @@ impl App {
             name: "test".into(),
             attestation_root: BASE64.encode(simulator_root_der()),
             vendor_key: hex(&vendor_key().public().to_cose()),
+            provider: None,
             provider_ca: None,
             group: None,
             vendor_statement_max_age_s: None,

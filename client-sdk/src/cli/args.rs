@@ -157,7 +157,7 @@ pub(super) enum TrustCommand {
     /// Show the trust file as it is understood
     #[command(after_help = TRUST_SHOW_EXAMPLES)]
     Show,
-    /// Fetch the enclave's proof and run every check (PRF-1 to PRF-17, PRF-20 to PRF-25)
+    /// Fetch the enclave's proof and run every check (PRF-1 to PRF-17, PRF-20 to PRF-26)
     #[command(after_help = TRUST_VERIFY_EXAMPLES)]
     Verify,
     /// Write a trust file to begin with

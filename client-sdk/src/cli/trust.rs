@@ -35,6 +35,9 @@ pub(super) struct TrustInit {
     /// The one group to accept
     #[arg(long, value_name = "HEX", value_parser = group)]
     group: Option<GroupId>,
+    /// The one provider to accept, by its name in the vendor's table; trust verify shows it
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
     /// The certificate authority of the provider's parent, PEM
     #[arg(long, value_name = "FILE")]
     provider_ca: Option<PathBuf>,
@@ -59,6 +62,7 @@ pub(super) fn init(options: &TrustInit) -> Result<Shown, Failure> {
         name: &options.name,
         vendor: &vendor,
         group: options.group,
+        provider: options.provider.as_deref(),
         provider_ca: provider_ca.as_deref(),
     };
     let text = template.to_toml()?;
@@ -76,6 +80,7 @@ pub(super) fn init(options: &TrustInit) -> Result<Shown, Failure> {
         "attestation_root_sha256": hex::encode(cofferdam_attestation::AWS_NITRO_ROOT_SHA256),
         "vendor_thumbprint": vendor.thumbprint().to_string(),
         "group": options.group.map(|group| group.to_string()),
+        "provider": options.provider,
     })))
 }
 
@@ -110,6 +115,7 @@ pub(super) fn show(context: &Context) -> Result<Shown, Failure> {
         "attestation_root_sha256": hex::encode(trust.root().sha256()),
         "vendor_thumbprint": trust.vendor().thumbprint().to_string(),
         "group": trust.group().map(|group| group.to_string()),
+        "provider": trust.provider(),
         "suites": suites,
         "vendor_statement_max_age_s": trust.vendor_statement_max_age_s(),
         "extra_tls_root": trust.provider_ca().is_some(),
@@ -138,7 +144,7 @@ pub(super) async fn verify(context: &Context) -> Result<Shown, Failure> {
         .map(|key| key.suite.number())
         .collect();
     Ok(Shown::fields(json!({
-        "verdict": "every check passed (PRF-1 to PRF-17, PRF-20 to PRF-25)",
+        "verdict": "every check passed (PRF-1 to PRF-17, PRF-20 to PRF-26)",
         "provider": proven.provider(),
         "group": proven.group().to_string(),
         "instance": binding.instance.thumbprint().to_string(),

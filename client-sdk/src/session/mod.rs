@@ -1,6 +1,6 @@
 //! Sessions: an app's way to its keys, through a provider that sees none of it.
 //!
-//! A session verifies the enclave first (PRF-1 to PRF-17, PRF-20 to PRF-25), seals its opening to the session key of that proof, and from
+//! A session verifies the enclave first (PRF-1 to PRF-17, PRF-20 to PRF-26), seals its opening to the session key of that proof, and from
 //! then on every request and answer. It renews itself: when the ticket ends or an enclave no longer knows it, the whole
 //! proof is made again and the request is sent once more, which is harmless for every operation. Many requests may be in
 //! flight at once. Check ids SES-1 to SES-4: `docs/protocol/session.md`.

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Whom it trusts: the [`Trust`] that the customer wrote, the own clock, the own memory. Everything in the proof is the
-//! provider's word until a check has spoken for it; the checks PRF-1 to PRF-17 and PRF-20 to PRF-25 stand in
+//! provider's word until a check has spoken for it; the checks PRF-1 to PRF-17 and PRF-20 to PRF-26 stand in
 //! `docs/protocol/proof.md` and run in the order that decides cheap things first. A failed proof changes nothing, but that the vendor's statement was seen
 //! (PRF-10): what it withdraws stays withdrawn.
 //!
@@ -97,7 +97,7 @@ pub struct Verifier {
     known: Known,
 }
 
-/// A proof that passed PRF-1 to PRF-17 and PRF-20 to PRF-25. Enough to open a session; to wrap, see [`Proven::prove_possession`].
+/// A proof that passed PRF-1 to PRF-17 and PRF-20 to PRF-26. Enough to open a session; to wrap, see [`Proven::prove_possession`].
 pub struct Proven {
     instance: Instance,
     genesis: Genesis,
@@ -164,7 +164,7 @@ impl Verifier {
         proof.vendor_statement = counted.to_vec();
         self.judge_images(&instance, &statement)?;
         let genesis = self.judge_genesis(&proof.enclave.genesis, &instance, &statement)?;
-        let provider = judge_provider(&proof.provider_keys, &instance, &statement)?;
+        let provider = judge_provider(&proof.provider_keys, &instance, &statement, trust)?;
         self.hear_validators(&proof.provider_keys, consulted, now_s)?;
         self.note_group(genesis.group())?;
         Ok(Proven {
@@ -313,11 +313,13 @@ impl Verifier {
     }
 }
 
-/// PRF-17, PRF-22 and PRF-23: the keys offered are those of one provider, on a machine of which the enclave runs. Its name.
+/// PRF-17, PRF-22, PRF-23 and PRF-26: the keys offered are those of one provider, the pinned one if one is pinned, on a
+/// machine of which the enclave runs. Its name.
 fn judge_provider(
     keys: &[ProviderKey],
     instance: &Instance,
     statement: &VendorStatement,
+    trust: &Trust,
 ) -> Result<String, ProofError> {
     let keys_fit = keys
         .iter()
@@ -335,6 +337,14 @@ fn judge_provider(
     if !provider.runs(instance.pcr3()) {
         let provider = provider.name.clone();
         return Err(ProofError::Machine { provider });
+    }
+    if let Some(expected) = trust.provider()
+        && expected != provider.name
+    {
+        return Err(ProofError::OtherProvider {
+            got: provider.name.clone(),
+            expected: expected.to_owned(),
+        });
     }
     Ok(provider.name.clone())
 }

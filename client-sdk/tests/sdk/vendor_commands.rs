@@ -238,7 +238,7 @@ async fn t81_trust_init_writes_a_file_that_pins_amazons_root() {
         .pem();
     write(at, "ca.pem", &ca);
     let init = format!(
-        "trust init aws-nitro --vendor {key} --name acme --group {group} --provider-ca ca.pem --out trust.toml"
+        "trust init aws-nitro --vendor {key} --name acme --provider Example --group {group} --provider-ca ca.pem --out trust.toml"
     );
     let made = json(at, &init).await;
     assert_eq!(
@@ -248,6 +248,7 @@ async fn t81_trust_init_writes_a_file_that_pins_amazons_root() {
     let shown = json(at, "trust show --trust trust.toml").await;
     for (field, expected) in [
         ("name", "acme"),
+        ("provider", "Example"),
         ("group", &group),
         (
             "vendor_thumbprint",

@@ -1,4 +1,4 @@
-//! PRF-20 to PRF-25: what the vendor's statement and the validators say beyond measurements and keys.
+//! PRF-20 to PRF-26: what the vendor's statement and the validators say beyond measurements and keys.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -121,6 +121,35 @@ fn prf_23_t02_a_genuine_image_on_somebody_elses_machine_is_not_this_providers() 
         );
         assert_eq!(error.check(), "PRF-23");
     }
+}
+
+#[test]
+fn prf_26_t02_another_provider_of_the_table_is_not_the_pinned_one() {
+    let world = World::new();
+    let pinned = |name: &str| {
+        let mut file = world.trust_file();
+        file.provider = Some(name.into());
+        Verifier::new(file.check().unwrap(), Known::in_memory())
+    };
+    assert!(world.judge(&pinned("acme"), |_| ()).is_ok());
+    // A consistent proof of somebody else: its own keys, its own role, its own enclave of the same genuine image.
+    let by_other = |draft: &mut Draft| {
+        draft.statement.providers[0].name = "other".into();
+        draft.statement.providers[0].pcr3 = vec![Pcr(ROLE)];
+        draft.further = vec![(3, ROLE)];
+        draft.statement.providers.push(Provider {
+            name: "acme".into(),
+            keys: vec![RecipientId([7; 32])],
+            pcr3: vec![Pcr([7; 48])],
+        });
+    };
+    let anybody = world.judge(&world.verifier(), by_other);
+    assert_eq!(anybody.unwrap().provider(), "other");
+    let error = world.judge(&pinned("acme"), by_other).err().unwrap();
+    assert!(matches!(error, ProofError::OtherProvider { .. }), "{error}");
+    assert_eq!(error.check(), "PRF-26");
+    let error = world.judge(&pinned("ACME"), |_| ()).err().unwrap();
+    assert_eq!(error.check(), "PRF-26", "{error}");
 }
 
 #[test]

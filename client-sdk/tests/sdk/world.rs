@@ -92,6 +92,7 @@ impl World {
             name: "test".into(),
             attestation_root: BASE64.encode(self.nsm.root_der()),
             vendor_key: hex::encode(self.vendor.public().to_cose()),
+            provider: None,
             provider_ca: None,
             group: None,
             vendor_statement_max_age_s: None,
