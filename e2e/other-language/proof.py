@@ -275,6 +275,7 @@ def verify_receipt(trust, data, expected, header_times, sequence):
     imported = receipt.pop("imported")
     statement = verify_statement(trust, vendor, imported)
     require(all(acceptable(trust, statement, m, made) for m in binding.measurements), "RCP-3")
+    verify_signer(statement, binding.measurement, binding.pcrs)
     require(receipt.pop("instance") == thumbprint(binding.instance) and receipt["group"] == binding.group, "RCP-4")
     require(abs(imported - made) <= 3600 + SKEW_S, "RCP-5")
     require(receipt.keys() == expected.keys(), "RCP-6")

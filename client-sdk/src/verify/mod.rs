@@ -105,6 +105,7 @@ pub struct Proven {
     provider_keys: Vec<ProviderKey>,
     transcript: Digest,
     vendor_sequence: u64,
+    vendor_statement: Vec<u8>,
     verified_s: u64,
     suites: Vec<Suite>,
 }
@@ -174,6 +175,7 @@ impl Verifier {
             provider,
             provider_keys: proof.provider_keys,
             vendor_sequence: statement.sequence,
+            vendor_statement: proof.vendor_statement,
             verified_s: now_s,
             suites: Suite::ALL
                 .iter()
@@ -388,6 +390,11 @@ impl Proven {
     /// Sequence of the vendor statement.
     pub fn vendor_sequence(&self) -> u64 {
         self.vendor_sequence
+    }
+
+    /// The vendor statement that counted, signed.
+    pub fn vendor_statement(&self) -> &[u8] {
+        &self.vendor_statement
     }
 
     /// The customer's clock at the verification, Unix seconds.

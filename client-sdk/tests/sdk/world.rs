@@ -221,12 +221,23 @@ impl World {
 
     /// Evidence over a Binding, made at `at_s`.
     pub(crate) fn evidence(&self, binding: &[u8], nonce: &[u8], at_s: u64) -> Vec<u8> {
+        self.evidence_showing(&[], binding, nonce, at_s)
+    }
+
+    /// The same, showing further registers.
+    pub(crate) fn evidence_showing(
+        &self,
+        further: &[(u8, [u8; 48])],
+        binding: &[u8],
+        nonce: &[u8],
+        at_s: u64,
+    ) -> Vec<u8> {
         let user_data = binding::user_data(binding);
         let public_key = self.spki();
         self.nsm.attest(&Says {
             at_s,
             measurement: IMAGE,
-            further: &[],
+            further,
             nonce: Some(nonce),
             user_data: Some(&user_data),
             public_key: Some(&public_key),
