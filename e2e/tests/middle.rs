@@ -10,7 +10,7 @@ use cofferdam::crypto::signing::{SignatureKind, SigningKey};
 use cofferdam::known::Known;
 use cofferdam::session::{Opened, Opening, SessionError};
 use cofferdam::trust::TrustFile;
-use cofferdam::verify::{FreshNonce, ProofError, Proven, Verifier};
+use cofferdam::verify::{Consulted, FreshNonce, ProofError, Proven, Verifier};
 use cofferdam_e2e::Customer;
 use cofferdam_e2e::scene::{Scene, new_scene};
 use cofferdam_e2e::world::{GOOD_IMAGE, vendor_key};
@@ -99,7 +99,9 @@ impl App {
             provider_keys: vec![self.provider.clone()],
             vendor_statement,
         };
-        self.verifier.verify(&cbor::encode(&proof), nonce, now_s)
+        let nobody = Consulted::default();
+        self.verifier
+            .verify(&cbor::encode(&proof), nonce, nobody, now_s)
     }
 
     fn opening(&self, proven: &Proven) -> Opening {

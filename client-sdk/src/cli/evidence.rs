@@ -22,6 +22,7 @@ use super::times::show_time;
 use crate::files;
 use crate::session::now_s;
 use certificate::Described;
+pub(super) use certificate::printable;
 
 /// Bytes of a root certificate's file that are read.
 const ROOT_FILE: usize = 16 * 1024;

@@ -8,6 +8,7 @@ use cofferdam_wire::kind::Suite;
 use serde_json::json;
 
 use super::context::Context;
+use super::evidence::printable;
 use super::failure::Failure;
 use super::output::{Shown, progress};
 use super::times::show_time;
@@ -145,7 +146,7 @@ pub(super) async fn verify(context: &Context) -> Result<Shown, Failure> {
         .collect();
     Ok(Shown::fields(json!({
         "verdict": "every check passed (PRF-1 to PRF-17, PRF-20 to PRF-26)",
-        "provider": proven.provider(),
+        "provider": printable(proven.provider().as_bytes()),
         "group": proven.group().to_string(),
         "instance": binding.instance.thumbprint().to_string(),
         "pcr0": hex::encode(proven.instance().measurement().pcr0),

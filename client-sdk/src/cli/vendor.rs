@@ -9,6 +9,7 @@ use cofferdam_wire::vendor::{Image, Provider, VendorStatement};
 use serde_json::{Value, json};
 
 use super::context::{Context, signing_key};
+use super::evidence::printable;
 use super::failure::Failure;
 use super::output::{Encoding, Privacy, Shown, deliver};
 use super::times::{parse_time, show_time};
@@ -263,7 +264,7 @@ fn lines(entry: &Value) -> String {
     for (name, value) in members {
         match value {
             Value::Null => (),
-            Value::String(value) => line(name, value.clone()),
+            Value::String(value) => line(name, printable(value.as_bytes())),
             Value::Array(items) => items
                 .iter()
                 .filter_map(Value::as_str)

@@ -200,7 +200,7 @@ pub async fn prove(parent: &impl Parent, verifier: &Verifier) -> Result<Proven, 
     let nonce = FreshNonce::draw();
     let proof = parent.evidence(nonce.as_nonce()).await?;
     let consulted = verifier.consult(&proof).await;
-    Ok(verifier.verify_consulted(&proof, nonce, &consulted, now_s()?)?)
+    Ok(verifier.verify(&proof, nonce, consulted, now_s()?)?)
 }
 
 /// This machine's clock, Unix seconds.

@@ -34,7 +34,7 @@ pub fn changes(before: Option<&VendorStatement>, after: &VendorStatement) -> Vec
     for provider in &after.providers {
         match old_providers.iter().find(|old| old.name == provider.name) {
             None => all.push(format!(
-                "provider \"{}\" is new: {} keys, {} roles",
+                "provider {:?} is new: {} keys, {} roles",
                 provider.name,
                 provider.keys.len(),
                 provider.pcr3.len()
@@ -47,7 +47,7 @@ pub fn changes(before: Option<&VendorStatement>, after: &VendorStatement) -> Vec
         !providers.any(|provider| provider.name == old.name)
     };
     let gone = old_providers.iter().filter(is_gone);
-    all.extend(gone.map(|old| format!("provider \"{}\" is no longer named", old.name)));
+    all.extend(gone.map(|old| format!("provider {:?} is no longer named", old.name)));
     all
 }
 
@@ -82,9 +82,9 @@ fn of_provider(old: &Provider, new: &Provider) -> Vec<String> {
     let mut all = Vec::new();
     let mut compare = |what: &str, old: Vec<String>, new: Vec<String>| {
         let added = new.iter().filter(|item| !old.contains(item));
-        all.extend(added.map(|item| format!("provider \"{name}\": {what} {item} is new")));
+        all.extend(added.map(|item| format!("provider {name:?}: {what} {item} is new")));
         let gone = old.iter().filter(|item| !new.contains(item));
-        all.extend(gone.map(|item| format!("provider \"{name}\": {what} {item} is gone")));
+        all.extend(gone.map(|item| format!("provider {name:?}: {what} {item} is gone")));
     };
     let texts = |provider: &Provider| provider.keys.iter().map(ToString::to_string).collect();
     compare("key", texts(old), texts(new));
@@ -92,7 +92,7 @@ fn of_provider(old: &Provider, new: &Provider) -> Vec<String> {
     compare("role", texts(old), texts(new));
     if !old.pcr3.is_empty() && new.pcr3.is_empty() {
         all.push(format!(
-            "provider \"{name}\": any machine may run its enclaves now"
+            "provider {name:?}: any machine may run its enclaves now"
         ));
     }
     all

@@ -126,23 +126,13 @@ impl Verifier {
         Consulted::about(&self.trust, proof).await
     }
 
-    /// Verifies the body of `GET /v1/evidence`, with nobody else asked: a trust file that requires to ask refuses it.
-    /// `now_s` is the customer's clock, Unix seconds.
+    /// Verifies the body of `GET /v1/evidence` and what [`Verifier::consult`] heard about it, which is used up: answers
+    /// about one proof are none about the next. `now_s` is the customer's clock, Unix seconds.
     pub fn verify(
         &self,
         proof: &[u8],
         nonce: FreshNonce,
-        now_s: u64,
-    ) -> Result<Proven, ProofError> {
-        self.verify_consulted(proof, nonce, &Consulted::default(), now_s)
-    }
-
-    /// Verifies the body of `GET /v1/evidence` and what [`Verifier::consult`] heard about it.
-    pub fn verify_consulted(
-        &self,
-        proof: &[u8],
-        nonce: FreshNonce,
-        consulted: &Consulted,
+        consulted: Consulted,
         now_s: u64,
     ) -> Result<Proven, ProofError> {
         let trust = &self.trust;
@@ -159,14 +149,14 @@ impl Verifier {
             moment,
         )?;
         let (statement, counted) =
-            statement::choose(&proof.vendor_statement, consulted, trust, now_s)?;
+            statement::choose(&proof.vendor_statement, &consulted, trust, now_s)?;
         self.note_statement(statement.sequence)?;
         // T speaks of what was verified.
         proof.vendor_statement = counted.to_vec();
         self.judge_images(&instance, &statement)?;
         let genesis = self.judge_genesis(&proof.enclave.genesis, &instance, &statement)?;
         let provider = judge_provider(&proof.provider_keys, &instance, &statement, trust)?;
-        self.hear_validators(&proof.provider_keys, consulted, now_s)?;
+        self.hear_validators(&proof.provider_keys, &consulted, now_s)?;
         self.note_group(genesis.group())?;
         Ok(Proven {
             transcript: proof.transcript(&nonce.0, None),

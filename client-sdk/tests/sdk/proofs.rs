@@ -2,7 +2,7 @@
 
 use cofferdam::crypto::signing::{SignatureKind, SigningKey};
 use cofferdam::known::Known;
-use cofferdam::verify::{FreshNonce, ProofError, Verifier};
+use cofferdam::verify::{Consulted, FreshNonce, ProofError, Verifier};
 use cofferdam_attestation::EvidenceError;
 use cofferdam_wire::binding::PolicyBounds;
 use cofferdam_wire::cbor;
@@ -30,7 +30,12 @@ fn tampered(change: impl FnOnce(&mut Proof)) -> ProofError {
     change(&mut proof);
     let error = world
         .verifier()
-        .verify(&cbor::encode(&proof), nonce, world.now_s)
+        .verify(
+            &cbor::encode(&proof),
+            nonce,
+            Consulted::default(),
+            world.now_s,
+        )
         .err();
     error.unwrap_or_else(|| panic!("the defect was accepted"))
 }
@@ -54,7 +59,7 @@ fn prf_1_every_part_must_be_well_formed() {
     proof.push(0);
     let error = world
         .verifier()
-        .verify(&proof, nonce, world.now_s)
+        .verify(&proof, nonce, Consulted::default(), world.now_s)
         .err()
         .unwrap();
     assert!(matches!(error, ProofError::Malformed("bundle")), "{error}");

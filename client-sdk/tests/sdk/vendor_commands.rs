@@ -228,6 +228,20 @@ async fn show_verifies_signature_and_time() {
 }
 
 #[tokio::test]
+async fn a_providers_name_does_not_move_the_cursor() {
+    let (directory, key) = vendor().await;
+    let at = directory.path();
+    let named = description(1, "").replace("Example Cloud", "a\\u001b[2Jb");
+    write(at, "one.toml", &named);
+    let make = "vendor statement --key vendor.pem --in one.toml --first --out 1.cbor";
+    for command in [make, &format!("vendor show 1.cbor --vendor {key}")] {
+        let text = stdout(&coffer(at, command).await);
+        assert!(text.contains("rovider"), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+    }
+}
+
+#[tokio::test]
 async fn t81_trust_init_writes_a_file_that_pins_amazons_root() {
     let (directory, key) = vendor().await;
     let at = directory.path();

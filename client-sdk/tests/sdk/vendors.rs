@@ -7,7 +7,7 @@ use cofferdam::crypto::signing::{SignatureKind, SigningKey};
 use cofferdam::known::Known;
 use cofferdam::session::prove;
 use cofferdam::trust::{TrustFile, TrustedValidator};
-use cofferdam::verify::{FreshNonce, ProofError, Proven, ValidatorError, Verifier};
+use cofferdam::verify::{Consulted, FreshNonce, ProofError, Proven, ValidatorError, Verifier};
 use cofferdam_wire::cbor;
 use cofferdam_wire::context;
 use cofferdam_wire::id::{Nonce, Pcr, RecipientId};
@@ -165,7 +165,12 @@ fn t53_neither_a_statement_without_evidence_nor_evidence_without_a_statement_is_
             proof.vendor_statement.clear();
         }
         let verifier = world.verifier();
-        verifier.verify(&cbor::encode(&proof), nonce, world.now_s)
+        verifier.verify(
+            &cbor::encode(&proof),
+            nonce,
+            Consulted::default(),
+            world.now_s,
+        )
     };
     assert!(judge(true, true).is_ok());
     assert_eq!(judge(false, true).err().unwrap().check(), "PRF-2");
@@ -308,7 +313,7 @@ async fn prf_24_the_transcript_holds_the_statement_that_counted() {
     let nonce = *fresh.as_nonce();
     let bytes = world.proof(&nonce, |_| ());
     let consulted = verifier.consult(&bytes).await;
-    let proven = verifier.verify_consulted(&bytes, fresh, &consulted, world.now_s);
+    let proven = verifier.verify(&bytes, fresh, consulted, world.now_s);
     let mut proof: Proof = cbor::decode(&bytes, cofferdam_wire::limits::PROOF).unwrap();
     assert_ne!(proof.vendor_statement, newer);
     proof.vendor_statement = newer;

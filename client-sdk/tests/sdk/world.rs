@@ -8,7 +8,7 @@ use cofferdam::crypto::signing::{SignatureKind, SigningKey};
 use cofferdam::known::Known;
 use cofferdam::officer::Officer;
 use cofferdam::trust::{Trust, TrustFile};
-use cofferdam::verify::{FreshNonce, ProofError, Proven, Verifier};
+use cofferdam::verify::{Consulted, FreshNonce, ProofError, Proven, Verifier};
 use cofferdam_wire::binding::{self, Binding, Measurement, PolicyBounds, SessionKey, TeeKey};
 use cofferdam_wire::cose::PublicKey;
 use cofferdam_wire::group::{GenesisBody, GenesisRecord, genesis_user_data};
@@ -309,7 +309,7 @@ impl World {
     ) -> Result<Proven, ProofError> {
         let nonce = FreshNonce::draw();
         let proof = self.proof(nonce.as_nonce(), change);
-        verifier.verify(&proof, nonce, self.now_s)
+        verifier.verify(&proof, nonce, Consulted::default(), self.now_s)
     }
 
     pub(crate) fn proven(&self) -> Proven {
