@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::context::{Context, signing_key};
 use super::evidence::printable;
 use super::failure::Failure;
-use super::output::{Encoding, Privacy, Shown, deliver};
+use super::output::{Encoding, Privacy, Shown, deliver, progress};
 use super::times::{parse_time, show_time};
 use crate::crypto::signing::{SignatureKind, SigningKey};
 use crate::files;
@@ -162,6 +162,10 @@ fn statement(options: &StatementOptions, json: bool) -> Result<Shown, Failure> {
     };
     let statement = description.statement(previous.as_ref(), now_s()?)?;
     let changes = vendor::changes(previous.as_ref(), &statement);
+    let warnings = vendor::warnings(&statement);
+    for warning in &warnings {
+        progress(json, warning);
+    }
     let signed = vendor::sign(&statement, &key);
     let (issued, ends) = (
         show_time(statement.issued_s),
@@ -172,6 +176,7 @@ fn statement(options: &StatementOptions, json: bool) -> Result<Shown, Failure> {
         "issued": issued,
         "not_after": ends,
         "changes": changes,
+        "warnings": warnings,
     });
     let delivered = deliver(
         json,

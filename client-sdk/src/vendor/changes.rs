@@ -51,6 +51,26 @@ pub fn changes(before: Option<&VendorStatement>, after: &VendorStatement) -> Vec
     all
 }
 
+/// What a statement lets happen and its vendor may not have meant: an older image that can be started again beside a newer
+/// one. Its epoch keeps it out of groups that newer images made, and out of no other (T-32).
+pub fn warnings(statement: &VendorStatement) -> Vec<String> {
+    let good = || {
+        let images = statement.images.iter();
+        images.filter(|image| image.until_s.is_none())
+    };
+    let newest = good().map(|image| image.epoch).max().unwrap_or(0);
+    let older = good().filter(|image| image.epoch < newest);
+    let warning = |image: &Image| {
+        format!(
+            "warning: image {} of epoch {} is listed without until beside one of epoch {newest}; started again, it gets the \
+             keys of every group that no newer image made, also those imported since",
+            short(image),
+            image.epoch
+        )
+    };
+    older.map(warning).collect()
+}
+
 fn of_image(old: &Image, new: &Image) -> Vec<String> {
     let name = short(new);
     let mut all = Vec::new();
@@ -166,6 +186,34 @@ mod tests {
     fn the_first_statement_is_all_new_and_the_same_again_changes_nothing() {
         assert_eq!(changes(None, &statement()).len(), 4);
         assert_eq!(told(|_| ()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn t32_an_older_image_that_may_come_back_is_warned_of() {
+        let warned = |change: fn(&mut VendorStatement)| {
+            let mut statement = statement();
+            change(&mut statement);
+            warnings(&statement)
+        };
+        assert_eq!(warned(|_| ()), Vec::<String>::new());
+        let told = warned(|s| s.images[1].epoch = 2);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(
+            told[0].contains("0101010101010101... of epoch 1"),
+            "{told:?}"
+        );
+        for until_s in [0, 86_400] {
+            let mut closed = statement();
+            closed.images[1].epoch = 2;
+            closed.images[0].until_s = Some(until_s);
+            assert_eq!(warnings(&closed), Vec::<String>::new());
+        }
+        // Back to an older image, since the newer one is condemned.
+        let back = warned(|s| {
+            s.images[1].epoch = 2;
+            s.images[1].until_s = Some(0);
+        });
+        assert_eq!(back, Vec::<String>::new());
     }
 
     #[test]

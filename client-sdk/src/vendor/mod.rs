@@ -13,7 +13,7 @@ use cofferdam_wire::cose::{CoseSign1, PublicKey};
 use cofferdam_wire::vendor::VendorStatement;
 use cofferdam_wire::{cbor, context, limits};
 
-pub use changes::changes;
+pub use changes::{changes, warnings};
 pub use description::{Description, DescriptionError};
 
 use crate::crypto::signing::{SigningKey, verify_sign1};

@@ -103,6 +103,39 @@ async fn statements_follow_one_another_and_say_what_they_change() {
 }
 
 #[tokio::test]
+async fn t32_an_older_image_without_until_is_warned_of() {
+    let (directory, _) = vendor().await;
+    let at = directory.path();
+    let older = |further: &str| {
+        let image = description(1, further).replace("epoch = 2", "epoch = 1");
+        let image = image.split("[[image]]").nth(1).unwrap();
+        let image = image.split("[[provider]]").next().unwrap();
+        let both = format!("[[image]]{}\n[[provider]]", image.replace('a', "d"));
+        description(1, "").replace("[[provider]]", &both)
+    };
+    write(at, "open.toml", &older(""));
+    write(
+        at,
+        "closed.toml",
+        &older("until = \"2026-01-01T00:00:00Z\""),
+    );
+    let statement = |name: &str, out: &str| {
+        format!("vendor statement --key vendor.pem --in {name} --first --out {out}")
+    };
+    for out in ["1.cbor", "-"] {
+        let told = stderr(&coffer(at, &statement("open.toml", out)).await);
+        assert!(
+            told.contains("warning") && told.contains("epoch 1"),
+            "{told}"
+        );
+    }
+    let told = json(at, &statement("open.toml", "2.cbor")).await;
+    assert_eq!(told["warnings"].as_array().unwrap().len(), 1);
+    let told = json(at, &statement("closed.toml", "3.cbor")).await;
+    assert_eq!(told["warnings"].as_array().unwrap().len(), 0, "{told}");
+}
+
+#[tokio::test]
 async fn t66_a_statement_that_does_not_follow_is_refused() {
     let (directory, _) = vendor().await;
     let at = directory.path();
