@@ -31,15 +31,21 @@ impl FileError {
     }
 }
 
-/// Reads a file of at most `limit` bytes.
+/// Reads a file of at most `limit` bytes, whatever length it says that it has.
 pub(crate) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
     let failed = |reason| FileError::new(path, "read", reason);
-    let length = std::fs::metadata(path).map_err(failed)?.len();
-    if length > limit as u64 {
-        let reason = format!("it has {length} bytes where at most {limit} are expected");
-        return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, reason)));
+    match private_file::read(path, limit as u64) {
+        Ok(Some(mut bytes)) => Ok(std::mem::take(&mut *bytes)),
+        Ok(None) => Err(failed(io::Error::new(
+            io::ErrorKind::NotFound,
+            "there is no such file",
+        ))),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            let reason = format!("it has more than {limit} bytes");
+            Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, reason)))
+        }
+        Err(error) => Err(failed(error)),
     }
-    std::fs::read(path).map_err(failed)
 }
 
 /// Makes a directory and those above it, for the owner only.
@@ -56,4 +62,25 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
 pub(crate) fn create(path: &Path, content: &[u8]) -> Result<(), FileError> {
     private_file::create_new(path, content)
         .map_err(|reason| FileError::new(path, "written", reason))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_up_to_its_limit_and_one_without_a_length_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, b"12345678").unwrap();
+        assert_eq!(read(&path, 8).unwrap(), b"12345678");
+        let kind = |path: &Path, limit| read(path, limit).unwrap_err().kind();
+        assert_eq!(kind(&path, 7), io::ErrorKind::FileTooLarge);
+        assert_eq!(kind(Path::new("/dev/zero"), 7), io::ErrorKind::FileTooLarge);
+        assert_eq!(
+            kind(&directory.path().join("gone"), 7),
+            io::ErrorKind::NotFound
+        );
+    }
 }

@@ -75,6 +75,9 @@ fn beside(path: &Path) -> PathBuf {
     name.into()
 }
 
+/// A file with a key or a token, or what is read of something that has no length.
+const SMALL: u64 = 64 * 1024;
+
 /// Reads a file of at most `limit` bytes; `None` if there is none.
 pub fn read(path: &Path, limit: u64) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     let file = match File::open(path) {
@@ -82,7 +85,11 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(limit).unwrap_or(0) + 1));
+    // Enough from the start, so that growing leaves no copy of a secret behind; and no more than the file may need.
+    let capacity = limit.min(file.metadata()?.len().max(SMALL));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(capacity).unwrap_or(0) + 1,
+    ));
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         let text = format!("{} is longer than {limit} bytes", path.display());

@@ -1,11 +1,12 @@
 //! The receipt: the enclave's own word that it holds the key, and how (P7).
 //!
 //! A receipt comes through the provider, who may invent, exchange or withhold it (T-09). It counts when the instance that
-//! signed it is one that Evidence vouches for, as of when it was made, under the vendor's statement of then; and it
-//! confirms an import when every field is what was wrapped. Only a [`Confirmed`] lets the import flow activate the key at
+//! signed it is one that Evidence vouches for, as of when it was made, under the vendor's statement of then (the one beside
+//! it, or a higher one that counted when the key was wrapped); and it confirms an import when every field is what was wrapped. Only a [`Confirmed`] lets the import flow activate the key at
 //! its revocation services. Check ids RCP-1 to RCP-7: `docs/protocol/import.md`.
 
 use cofferdam_wire::cose::CoseSign1;
+use cofferdam_wire::id::KeyId;
 use cofferdam_wire::import::{Receipt, ReceiptBundle};
 use cofferdam_wire::{cbor, context, limits};
 
@@ -44,7 +45,7 @@ pub enum ReceiptError {
         "RCP-6: the receipt says otherwise than what was wrapped, in its field \"{0}\"; the key is not activated"
     )]
     Field(&'static str),
-    /// RCP-7: it is not from the time of this import, or comes with an older vendor statement.
+    /// RCP-7: it is not from the time of this import, or no current vendor statement is as new as that of the proof.
     #[error("RCP-7: {0}")]
     Time(&'static str),
 }
@@ -76,8 +77,13 @@ pub struct VerifiedReceipt {
 pub struct Confirmed(VerifiedReceipt);
 
 impl VerifiedReceipt {
-    /// Verifies a bundle of any age, as a fact about then.
-    pub fn verify(trust: &Trust, bundle: &ReceiptBundle) -> Result<Self, ReceiptError> {
+    /// Verifies a bundle of any age, as a fact about then. `counted` gives the vendor statement that counted when this key
+    /// was wrapped, if this machine wrapped it: the vendor's address may have been ahead of what the provider staples.
+    pub fn verify<'a>(
+        trust: &Trust,
+        bundle: &ReceiptBundle,
+        counted: impl FnOnce(&KeyId) -> Option<&'a [u8]>,
+    ) -> Result<Self, ReceiptError> {
         let instance = Instance::verify(
             trust.root(),
             &bundle.binding,
@@ -107,13 +113,13 @@ impl VerifiedReceipt {
             });
         }
         let max_age_s = trust.vendor_statement_max_age_s();
-        let statement = verify_statement(
-            &bundle.vendor_statement,
-            trust.vendor(),
-            imported_s,
-            max_age_s,
-        )
-        .map_err(ReceiptError::Statement)?;
+        let judge = |bytes| verify_statement(bytes, trust.vendor(), imported_s, max_age_s);
+        let stapled = judge(&bundle.vendor_statement).map_err(ReceiptError::Statement)?;
+        let statement = match counted(&receipt.key).map(judge) {
+            Some(Ok(counted)) if counted.sequence > stapled.sequence => counted,
+            // One that is not current any more does not count; RCP-7 still wants its sequence.
+            _ => stapled,
+        };
         for measurement in binding.measurements.iter().chain([instance.measurement()]) {
             if !trust.accepts(&statement, measurement, evidence_s) {
                 return Err(ReceiptError::Statement(ProofError::MeasurementRefused(
@@ -164,7 +170,7 @@ impl VerifiedReceipt {
         }
         if self.vendor_sequence < expected.vendor_sequence {
             return Err(ReceiptError::Time(
-                "the vendor statement beside the receipt is older than the one verified before",
+                "the vendor statement beside the receipt is older than the one verified before, which is not current any more",
             ));
         }
         Ok(Confirmed(self))

@@ -35,7 +35,7 @@ class Trust:
             file = tomllib.load(f)
         known = {"version", "name", "attestation_root", "vendor_key", "provider_ca", "group", "vendor_statement_max_age_s",
                  "suites", "measurements"}
-        # Whoever names a vendor's address or validators wants them asked (PRF-24, PRF-25), which this client does not.
+        # Whoever names a vendor's address, validators or a provider wants that looked at (PRF-24 to PRF-26), which this client does not.
         assert file.keys() <= known and file["version"] == 1, "a trust file of another kind"
         self.root = base64.b64decode(file["attestation_root"])
         self.vendor = decode(bytes.fromhex(file["vendor_key"]), 128)
@@ -232,13 +232,14 @@ def verify_proof(trust, data, nonce, at):
     (binding_data, evidence, genesis), provider_keys, vendor = decode(data, 131072)
     binding, made = verify_binding(trust, binding_data, evidence, at, nonce)
     statement = verify_statement(trust, vendor, at)
+    require(statement.sequence >= trust.highest_sequence, "PRF-10")
+    trust.highest_sequence = statement.sequence
     require(all(acceptable(trust, statement, m, made) for m in binding.measurements), "PRF-11")
     verify_genesis(trust, genesis, binding, statement)
     verify_signer(statement, binding.measurement, binding.pcrs)
     verify_provider(statement, provider_keys, binding.pcrs)
-    require(statement.sequence >= trust.highest_sequence, "PRF-10")
     require(trust.group in (None, binding.group), "PRF-16")
-    trust.highest_sequence, trust.group = statement.sequence, binding.group
+    trust.group = binding.group
     transcript = H("transcript", nonce, binding_data, evidence, vendor, encode(provider_keys), None)
     return SimpleNamespace(binding=binding, statement=statement, provider_keys=provider_keys, transcript=transcript)
 
@@ -274,6 +275,7 @@ def verify_receipt(trust, data, expected, header_times, sequence):
     imported = receipt.pop("imported")
     statement = verify_statement(trust, vendor, imported)
     require(all(acceptable(trust, statement, m, made) for m in binding.measurements), "RCP-3")
+    verify_signer(statement, binding.measurement, binding.pcrs)
     require(receipt.pop("instance") == thumbprint(binding.instance) and receipt["group"] == binding.group, "RCP-4")
     require(abs(imported - made) <= 3600 + SKEW_S, "RCP-5")
     require(receipt.keys() == expected.keys(), "RCP-6")

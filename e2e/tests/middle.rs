@@ -10,7 +10,7 @@ use cofferdam::crypto::signing::{SignatureKind, SigningKey};
 use cofferdam::known::Known;
 use cofferdam::session::{Opened, Opening, SessionError};
 use cofferdam::trust::TrustFile;
-use cofferdam::verify::{FreshNonce, ProofError, Proven, Verifier};
+use cofferdam::verify::{Consulted, FreshNonce, ProofError, Proven, Verifier};
 use cofferdam_e2e::Customer;
 use cofferdam_e2e::scene::{Scene, new_scene};
 use cofferdam_e2e::world::{GOOD_IMAGE, vendor_key};
@@ -38,6 +38,7 @@ impl App {
             name: "test".into(),
             attestation_root: BASE64.encode(simulator_root_der()),
             vendor_key: hex::encode(vendor_key().public().to_cose()),
+            provider: None,
             provider_ca: None,
             group: None,
             vendor_statement_max_age_s: None,
@@ -98,7 +99,9 @@ impl App {
             provider_keys: vec![self.provider.clone()],
             vendor_statement,
         };
-        self.verifier.verify(&cbor::encode(&proof), nonce, now_s)
+        let nobody = Consulted::default();
+        self.verifier
+            .verify(&cbor::encode(&proof), nonce, nobody, now_s)
     }
 
     fn opening(&self, proven: &Proven) -> Opening {

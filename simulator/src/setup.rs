@@ -267,6 +267,7 @@ pub(crate) fn trust_file(
         name: "simulator".into(),
         attestation_root: BASE64.encode(nsm::ROOT_DER),
         vendor_key: hex::encode(PublicKey::Ed25519(nsm::VENDOR_PUBLIC).to_cose()),
+        provider: None,
         provider_ca: Some(fs::read_to_string(provider_ca).context("the parent's CA")?),
         group: group.map(GroupId::to_string),
         vendor_statement_max_age_s: None,

@@ -41,7 +41,8 @@ pub struct Image {
     /// Who signed the image (PCR8). If it is named, Evidence of the image must show exactly this.
     #[n(2)]
     pub pcr8: Option<Pcr>,
-    /// Order of images; an older epoch never receives what a newer one holds.
+    /// Order of images: one of an older epoch gets no share of a group that one of a newer epoch made. What newer images did
+    /// since in a group that an older one made is not looked at; there `until_s` of the older one keeps it out.
     #[n(3)]
     pub epoch: u64,
 }
@@ -92,10 +93,11 @@ impl VendorStatement {
             .all(|image| image.pcr8.is_none() || image.pcr8 == shown.pcr8)
     }
 
-    /// Whether an image may receive what `holder` has held: both are named, and it is of no older epoch (T-32).
-    pub fn may_follow(&self, image: &Measurement, holder: &Measurement) -> bool {
+    /// Whether an image may be of a group that `maker` made: both are named, and it is of no older epoch (T-32). Which images
+    /// have held the group's key since does not count.
+    pub fn may_follow(&self, image: &Measurement, maker: &Measurement) -> bool {
         let lowest = self.entries(image).map(|image| image.epoch).min();
-        let highest = self.entries(holder).map(|image| image.epoch).max();
+        let highest = self.entries(maker).map(|image| image.epoch).max();
         lowest.is_some() && highest.is_some() && lowest >= highest
     }
 

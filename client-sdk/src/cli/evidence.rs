@@ -23,6 +23,7 @@ use crate::files;
 use crate::session::now_s;
 use crate::times::show_time;
 use certificate::Described;
+pub(super) use certificate::printable;
 
 /// Bytes of a root certificate's file that are read.
 const ROOT_FILE: usize = 16 * 1024;

@@ -46,7 +46,12 @@ async fn list(context: &Context, local: bool) -> Result<Shown, Failure> {
     if !local {
         let trust = context.trust()?;
         for bundle in context.client()?.keys(&context.owner()?, now_s()?).await? {
-            listed.push(VerifiedReceipt::verify(&trust, &bundle));
+            let counted = |key: &Id| {
+                let mut imports = imports.iter().map(|import| import.sealed.expected());
+                let wrapped = imports.find(|expected| expected.key == *key)?;
+                Some(&wrapped.vendor_statement[..])
+            };
+            listed.push(VerifiedReceipt::verify(&trust, &bundle, counted));
         }
     }
     let mut rows: Vec<Value> = imports

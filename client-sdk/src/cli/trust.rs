@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::args::{TrustInit, TrustRoot};
 use super::context::{Context, create_new};
+use super::evidence::printable;
 use super::failure::Failure;
 use super::output::{Shown, progress};
 use super::vendor::vendor_key;
@@ -24,6 +25,7 @@ pub(super) fn init(options: &TrustInit) -> Result<Shown, Failure> {
         name: &options.name,
         vendor: &vendor,
         group: options.group,
+        provider: options.provider.as_deref(),
         provider_ca: provider_ca.as_deref(),
     };
     let text = template.to_toml()?;
@@ -34,6 +36,7 @@ pub(super) fn init(options: &TrustInit) -> Result<Shown, Failure> {
         "attestation_root_sha256": hex::encode(cofferdam_attestation::AWS_NITRO_ROOT_SHA256),
         "vendor_thumbprint": vendor.thumbprint().to_string(),
         "group": options.group.map(|group| group.to_string()),
+        "provider": options.provider,
     })))
 }
 
@@ -68,6 +71,7 @@ pub(super) fn show(context: &Context) -> Result<Shown, Failure> {
         "attestation_root_sha256": hex::encode(trust.root().sha256()),
         "vendor_thumbprint": trust.vendor().thumbprint().to_string(),
         "group": trust.group().map(|group| group.to_string()),
+        "provider": trust.provider(),
         "suites": suites,
         "vendor_statement_max_age_s": trust.vendor_statement_max_age_s(),
         "extra_tls_root": trust.provider_ca().is_some(),
@@ -96,8 +100,8 @@ pub(super) async fn verify(context: &Context) -> Result<Shown, Failure> {
         .map(|key| key.suite.number())
         .collect();
     Ok(Shown::fields(json!({
-        "verdict": "every check passed (PRF-1 to PRF-17, PRF-20 to PRF-25)",
-        "provider": proven.provider(),
+        "verdict": "every check passed (PRF-1 to PRF-17, PRF-20 to PRF-26)",
+        "provider": printable(proven.provider().as_bytes()),
         "group": proven.group().to_string(),
         "instance": binding.instance.thumbprint().to_string(),
         "pcr0": hex::encode(proven.instance().measurement().pcr0),

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use super::args::{ShowOptions, StatementOptions, VendorCommand, VendorInit, VendorKeyKind};
 use super::context::{Context, create_new, signing_key};
+use super::evidence::printable;
 use super::failure::Failure;
-use super::output::{Encoding, Privacy, Shown, deliver};
+use super::output::{Encoding, Privacy, Shown, deliver, progress};
 use crate::crypto::signing::{SignatureKind, SigningKey};
 use crate::files;
 use crate::keyfile;
@@ -76,6 +77,10 @@ fn statement(options: &StatementOptions, json: bool) -> Result<Shown, Failure> {
     };
     let statement = description.statement(previous.as_ref(), now_s()?)?;
     let changes = vendor::changes(previous.as_ref(), &statement);
+    let warnings = vendor::warnings(&statement);
+    for warning in &warnings {
+        progress(json, warning);
+    }
     let signed = vendor::sign(&statement, &key);
     let (issued, ends) = (
         show_time(statement.issued_s),
@@ -86,6 +91,7 @@ fn statement(options: &StatementOptions, json: bool) -> Result<Shown, Failure> {
         "issued": issued,
         "not_after": ends,
         "changes": changes,
+        "warnings": warnings,
     });
     let delivered = deliver(
         json,
@@ -190,7 +196,7 @@ fn lines(entry: &Value) -> String {
     for (name, value) in members {
         match value {
             Value::Null => (),
-            Value::String(value) => line(name, value.clone()),
+            Value::String(value) => line(name, printable(value.as_bytes())),
             Value::Array(items) => items
                 .iter()
                 .filter_map(Value::as_str)

@@ -165,8 +165,10 @@ impl<P: Parent, R: Registrar> Importer<'_, P, R> {
             }
         };
         (self.progress)(Step::Comparing);
-        let confirmed = VerifiedReceipt::verify(self.verifier.trust(), &bundle)
-            .and_then(|receipt| receipt.confirm(stored.sealed.expected()))
+        let expected = stored.sealed.expected();
+        let counted = |_: &KeyId| Some(&expected.vendor_statement[..]);
+        let confirmed = VerifiedReceipt::verify(self.verifier.trust(), &bundle, counted)
+            .and_then(|receipt| receipt.confirm(expected))
             .map_err(|reason| ImportError::Receipt { key, reason })?;
         self.store.note_receipt(&key, &bundle)?;
         if stored.stage < Stage::Active {

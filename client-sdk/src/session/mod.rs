@@ -1,6 +1,6 @@
 //! Sessions: an app's way to its keys, through a provider that sees none of it.
 //!
-//! A session verifies the enclave first (PRF-1 to PRF-17, PRF-20 to PRF-25), seals its opening to the session key of that proof, and from
+//! A session verifies the enclave first (PRF-1 to PRF-17, PRF-20 to PRF-26), seals its opening to the session key of that proof, and from
 //! then on every request and answer. It renews itself: when the ticket ends or an enclave no longer knows it, the whole
 //! proof is made again and the request is sent once more, which is harmless for every operation. Many requests may be in
 //! flight at once. Check ids SES-1 to SES-4: `docs/protocol/session.md`.
@@ -200,7 +200,7 @@ pub async fn prove(parent: &impl Parent, verifier: &Verifier) -> Result<Proven, 
     let nonce = FreshNonce::draw();
     let proof = parent.evidence(nonce.as_nonce()).await?;
     let consulted = verifier.consult(&proof).await;
-    Ok(verifier.verify_consulted(&proof, nonce, &consulted, now_s()?)?)
+    Ok(verifier.verify(&proof, nonce, consulted, now_s()?)?)
 }
 
 /// This machine's clock, Unix seconds.

@@ -58,6 +58,9 @@ pub struct TrustFile {
     pub attestation_root: String,
     /// COSE_Key in hex: Ed25519 or P-256.
     pub vendor_key: String,
+    /// The only provider that is accepted, by its name in the vendor's table (PRF-26).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// An extra TLS root for the parent, one PEM certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_ca: Option<String>,
@@ -126,6 +129,16 @@ impl TrustFile {
         if self.name.is_empty() || self.name.len() > 64 {
             return Err(field("name", "1 to 64 bytes long"));
         }
+        if self
+            .provider
+            .as_ref()
+            .is_some_and(|name| !(1..=64).contains(&name.len()))
+        {
+            return Err(field(
+                "provider",
+                "1 to 64 bytes long, as in the vendor's table",
+            ));
+        }
         let root = if self.attestation_root == AWS_NITRO {
             cofferdam_attestation::aws_nitro_root()
         } else {
@@ -190,6 +203,7 @@ impl TrustFile {
             name: self.name.clone(),
             root,
             vendor,
+            provider: self.provider.clone(),
             provider_ca: self.provider_ca.clone(),
             group,
             vendor_statement_max_age_s: max_age_s,

@@ -27,6 +27,7 @@ pub struct Trust {
     name: String,
     root: Root,
     vendor: PublicKey,
+    provider: Option<String>,
     provider_ca: Option<String>,
     group: Option<GroupId>,
     vendor_statement_max_age_s: u64,
@@ -76,6 +77,11 @@ impl Trust {
     /// The vendor's signing key.
     pub fn vendor(&self) -> &PublicKey {
         &self.vendor
+    }
+
+    /// The one provider that is accepted, if the file names it (T-02).
+    pub fn provider(&self) -> Option<&str> {
+        self.provider.as_deref()
     }
 
     /// The extra TLS root for the parent, in PEM.

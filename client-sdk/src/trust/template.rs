@@ -15,6 +15,8 @@ pub struct Template<'a> {
     pub vendor: &'a PublicKey,
     /// The one group to accept, if it is known already.
     pub group: Option<GroupId>,
+    /// The one provider to accept, by its name in the vendor's table.
+    pub provider: Option<&'a str>,
     /// A TLS root for the parent, one PEM certificate.
     pub provider_ca: Option<&'a str>,
 }
@@ -70,6 +72,12 @@ impl Template<'_> {
             "# The one group of enclaves that you accept. Without it, the first one seen is remembered.\n{comment}group = {}\n\n",
             quoted(&group)
         );
+        let (comment, provider) = self.provider.map_or(("# ", "..."), |name| ("", name));
+        let _ = write!(
+            text,
+            "# The one provider that you accept, as the vendor's statement names it; coffer trust verify shows the name.\n{comment}provider = {}\n\n",
+            quoted(provider)
+        );
         text.push_str(
             "# The certificate authority of the provider's parent, if it is not a public one.\n",
         );
@@ -97,6 +105,7 @@ mod tests {
             name,
             vendor: &VENDOR,
             group: None,
+            provider: None,
             provider_ca: None,
         }
     }
@@ -112,7 +121,8 @@ mod tests {
             cofferdam_attestation::AWS_NITRO_ROOT_SHA256
         );
         assert_eq!(trust.vendor(), &VENDOR);
-        assert_eq!((trust.group(), trust.provider_ca()), (None, None));
+        assert_eq!((trust.group(), trust.provider()), (None, None));
+        assert_eq!(trust.provider_ca(), None);
     }
 
     #[test]
@@ -120,6 +130,7 @@ mod tests {
         let name = "a \"quoted\" = name";
         let text = Template {
             group: Some(GroupId([7; 32])),
+            provider: Some("Example \"Cloud\""),
             provider_ca: Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
             ..template(name)
         };
@@ -129,6 +140,7 @@ mod tests {
             .unwrap();
         assert_eq!(trust.name(), name);
         assert_eq!(trust.group(), Some(GroupId([7; 32])));
+        assert_eq!(trust.provider(), Some("Example \"Cloud\""));
         assert!(trust.provider_ca().unwrap().contains("\nAAAA\n"));
     }
 
@@ -149,7 +161,7 @@ mod tests {
             (!key.contains(' ')).then_some(key)
         });
         let keys: Vec<_> = keys.collect();
-        assert!(keys.len() >= 9, "{keys:?}");
+        assert!(keys.len() >= 10, "{keys:?}");
         for key in keys {
             assert!(file.contains(&format!("pub {key}: ")), "{key}");
         }

@@ -10,6 +10,7 @@ fn valid() -> TrustFile {
         name: "acme".into(),
         attestation_root: AWS_NITRO.into(),
         vendor_key: hex::encode(PublicKey::Ed25519([1; 32]).to_cose()),
+        provider: Some("Example Cloud".into()),
         provider_ca: None,
         group: Some("ab".repeat(32)),
         vendor_statement_max_age_s: None,
@@ -58,6 +59,9 @@ fn every_field_is_understood_or_named() {
     assert!(refused(|file| file.attestation_root = "?".into()).contains("attestation_root"));
     assert!(refused(|file| file.vendor_key = "00".into()).contains("vendor_key"));
     assert!(refused(|file| file.group = Some("ab".into())).contains("group"));
+    for name in [String::new(), "x".repeat(65)] {
+        assert!(refused(|file| file.provider = Some(name)).contains("field provider"));
+    }
     assert!(refused(|file| file.suites = Some(vec![])).contains("suites"));
     assert!(refused(|file| file.suites = Some(vec![3])).contains("suites"));
     assert!(refused(|file| file.vendor_statement_max_age_s = Some(0)).contains("max_age"));

@@ -34,7 +34,7 @@ pub fn changes(before: Option<&VendorStatement>, after: &VendorStatement) -> Vec
     for provider in &after.providers {
         match old_providers.iter().find(|old| old.name == provider.name) {
             None => all.push(format!(
-                "provider \"{}\" is new: {} keys, {} roles",
+                "provider {:?} is new: {} keys, {} roles",
                 provider.name,
                 provider.keys.len(),
                 provider.pcr3.len()
@@ -47,8 +47,28 @@ pub fn changes(before: Option<&VendorStatement>, after: &VendorStatement) -> Vec
         !providers.any(|provider| provider.name == old.name)
     };
     let gone = old_providers.iter().filter(is_gone);
-    all.extend(gone.map(|old| format!("provider \"{}\" is no longer named", old.name)));
+    all.extend(gone.map(|old| format!("provider {:?} is no longer named", old.name)));
     all
+}
+
+/// What a statement lets happen and its vendor may not have meant: an older image that can be started again beside a newer
+/// one. Its epoch keeps it out of groups that newer images made, and out of no other (T-32).
+pub fn warnings(statement: &VendorStatement) -> Vec<String> {
+    let good = || {
+        let images = statement.images.iter();
+        images.filter(|image| image.until_s.is_none())
+    };
+    let newest = good().map(|image| image.epoch).max().unwrap_or(0);
+    let older = good().filter(|image| image.epoch < newest);
+    let warning = |image: &Image| {
+        format!(
+            "warning: image {} of epoch {} is listed without until beside one of epoch {newest}; started again, it gets the \
+             keys of every group that no newer image made, also those imported since",
+            short(image),
+            image.epoch
+        )
+    };
+    older.map(warning).collect()
 }
 
 fn of_image(old: &Image, new: &Image) -> Vec<String> {
@@ -82,9 +102,9 @@ fn of_provider(old: &Provider, new: &Provider) -> Vec<String> {
     let mut all = Vec::new();
     let mut compare = |what: &str, old: Vec<String>, new: Vec<String>| {
         let added = new.iter().filter(|item| !old.contains(item));
-        all.extend(added.map(|item| format!("provider \"{name}\": {what} {item} is new")));
+        all.extend(added.map(|item| format!("provider {name:?}: {what} {item} is new")));
         let gone = old.iter().filter(|item| !new.contains(item));
-        all.extend(gone.map(|item| format!("provider \"{name}\": {what} {item} is gone")));
+        all.extend(gone.map(|item| format!("provider {name:?}: {what} {item} is gone")));
     };
     let texts = |provider: &Provider| provider.keys.iter().map(ToString::to_string).collect();
     compare("key", texts(old), texts(new));
@@ -92,7 +112,7 @@ fn of_provider(old: &Provider, new: &Provider) -> Vec<String> {
     compare("role", texts(old), texts(new));
     if !old.pcr3.is_empty() && new.pcr3.is_empty() {
         all.push(format!(
-            "provider \"{name}\": any machine may run its enclaves now"
+            "provider {name:?}: any machine may run its enclaves now"
         ));
     }
     all
@@ -160,6 +180,34 @@ mod tests {
     fn the_first_statement_is_all_new_and_the_same_again_changes_nothing() {
         assert_eq!(changes(None, &statement()).len(), 4);
         assert_eq!(told(|_| ()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn t32_an_older_image_that_may_come_back_is_warned_of() {
+        let warned = |change: fn(&mut VendorStatement)| {
+            let mut statement = statement();
+            change(&mut statement);
+            warnings(&statement)
+        };
+        assert_eq!(warned(|_| ()), Vec::<String>::new());
+        let told = warned(|s| s.images[1].epoch = 2);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(
+            told[0].contains("0101010101010101... of epoch 1"),
+            "{told:?}"
+        );
+        for until_s in [0, 86_400] {
+            let mut closed = statement();
+            closed.images[1].epoch = 2;
+            closed.images[0].until_s = Some(until_s);
+            assert_eq!(warnings(&closed), Vec::<String>::new());
+        }
+        // Back to an older image, since the newer one is condemned.
+        let back = warned(|s| {
+            s.images[1].epoch = 2;
+            s.images[1].until_s = Some(0);
+        });
+        assert_eq!(back, Vec::<String>::new());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use cofferdam_wire::cose::{CoseSign1, PublicKey};
 use cofferdam_wire::vendor::VendorStatement;
 use cofferdam_wire::{cbor, context, limits};
 
-pub use changes::changes;
+pub use changes::{changes, warnings};
 pub use description::{Description, DescriptionError};
 
 use crate::crypto::signing::{SigningKey, verify_sign1};
@@ -27,6 +27,9 @@ pub enum SignedError {
     /// Somebody else's.
     #[error("it is not signed with this vendor key")]
     Signature,
+    /// This vendor's, of a form that this program does not know.
+    #[error("its version is not 1")]
+    Version,
 }
 
 /// Signs a statement.
@@ -41,7 +44,13 @@ pub fn read_signed(bytes: &[u8], vendor: &PublicKey) -> Result<VendorStatement, 
     let signed = CoseSign1::from_bytes(bytes, limits::VENDOR_STATEMENT).map_err(malformed)?;
     let payload = verify_sign1(vendor, context::VENDOR_STATEMENT, &signed)
         .map_err(|_| SignedError::Signature)?;
-    cbor::decode(payload, limits::VENDOR_STATEMENT).map_err(malformed)
+    let statement: VendorStatement =
+        cbor::decode(payload, limits::VENDOR_STATEMENT).map_err(malformed)?;
+    if statement.version == 1 {
+        Ok(statement)
+    } else {
+        Err(SignedError::Version)
+    }
 }
 
 /// A public key as the constant that is built into the enclave's program.
@@ -81,6 +90,12 @@ mod tests {
             assert_eq!(read_signed(&signed, &key.public()).unwrap(), statement);
             let stranger = SigningKey::generate(kind).public();
             assert_eq!(read_signed(&signed, &stranger), Err(SignedError::Signature));
+            let other = VendorStatement {
+                version: 2,
+                ..statement.clone()
+            };
+            let other = read_signed(&sign(&other, &key), &key.public());
+            assert_eq!(other, Err(SignedError::Version));
             let cut = &signed[..signed.len() - 1];
             assert_eq!(read_signed(cut, &key.public()), Err(SignedError::Malformed));
         }

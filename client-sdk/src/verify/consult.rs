@@ -1,7 +1,7 @@
 //! What others than the provider say about a proof: the vendor at its own address, and the validators.
 //!
 //! Asking is apart from judging. Here questions go out to the addresses of the trust file, each with a nonce of its own, and
-//! nothing is believed; [`super::Verifier::verify_consulted`] judges what came back, and takes what did not come for
+//! nothing is believed; [`super::Verifier::verify`] judges what came back, and takes what did not come for
 //! silence. A trust file that names nobody asks nobody.
 
 use cofferdam_wire::id::{Nonce, RecipientId};
@@ -14,7 +14,7 @@ use crate::crypto::random;
 use crate::transport::{CallError, HttpsEndpoint};
 use crate::trust::{Trust, VendorUrl};
 
-/// Answers to be judged. The default is that nobody was asked.
+/// Answers to be judged, once. The default is that nobody was asked, which a trust file that requires to ask refuses.
 #[derive(Default)]
 pub struct Consulted {
     pub(super) statement: Option<Result<Vec<u8>, CallError>>,

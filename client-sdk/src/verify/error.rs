@@ -116,7 +116,7 @@ pub enum ProofError {
     SeveralProviders,
     /// PRF-23: a genuine image on somebody else's machine.
     #[error(
-        "PRF-23: the enclave does not run on a machine of {provider}: its evidence shows none of the roles (PCR3) that the vendor's table names; somebody else runs this image"
+        "PRF-23: the enclave does not run on a machine of {provider:?}: its evidence shows none of the roles (PCR3) that the vendor's table names; somebody else runs this image"
     )]
     Machine {
         /// The provider's name in the table.
@@ -141,6 +141,16 @@ pub enum ProofError {
         key: RecipientId,
         /// What it said, or what happened.
         reason: Box<ValidatorError>,
+    },
+    /// PRF-26: another provider of the vendor's table than the pinned one (T-02).
+    #[error(
+        "PRF-26: these are the keys of the provider {got:?}, and the trusted one is {expected:?}; whoever answered is somebody else"
+    )]
+    OtherProvider {
+        /// The provider whose keys were offered.
+        got: String,
+        /// The pinned one.
+        expected: String,
     },
     /// The memory of this machine cannot be asked, so PRF-10 and PRF-16 cannot be decided.
     #[error("PRF-10: {0}")]
@@ -174,6 +184,7 @@ impl ProofError {
             ProofError::Machine { .. } => "PRF-23",
             ProofError::VendorUrl { .. } => "PRF-24",
             ProofError::Validator { .. } => "PRF-25",
+            ProofError::OtherProvider { .. } => "PRF-26",
         }
     }
 }

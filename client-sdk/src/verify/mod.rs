@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Whom it trusts: the [`Trust`] that the customer wrote, the own clock, the own memory. Everything in the proof is the
-//! provider's word until a check has spoken for it; the checks PRF-1 to PRF-17 and PRF-20 to PRF-25 stand in
-//! `docs/protocol/proof.md` and run in the order that decides cheap things first. A failed proof changes nothing, also not in the memory.
+//! provider's word until a check has spoken for it; the checks PRF-1 to PRF-17 and PRF-20 to PRF-26 stand in
+//! `docs/protocol/proof.md` and run in the order that decides cheap things first. A failed proof changes nothing, but that the vendor's statement was seen
+//! (PRF-10): what it withdraws stays withdrawn.
 //!
 //! There is no way to the keys but through a verified proof: its fields are private and it has no constructor.
 //!
@@ -96,7 +97,7 @@ pub struct Verifier {
     known: Known,
 }
 
-/// A proof that passed PRF-1 to PRF-17 and PRF-20 to PRF-25. Enough to open a session; to wrap, see [`Proven::prove_possession`].
+/// A proof that passed PRF-1 to PRF-17 and PRF-20 to PRF-26. Enough to open a session; to wrap, see [`Proven::prove_possession`].
 pub struct Proven {
     instance: Instance,
     genesis: Genesis,
@@ -104,6 +105,7 @@ pub struct Proven {
     provider_keys: Vec<ProviderKey>,
     transcript: Digest,
     vendor_sequence: u64,
+    vendor_statement: Vec<u8>,
     verified_s: u64,
     suites: Vec<Suite>,
 }
@@ -124,23 +126,13 @@ impl Verifier {
         Consulted::about(&self.trust, proof).await
     }
 
-    /// Verifies the body of `GET /v1/evidence`, with nobody else asked: a trust file that requires to ask refuses it.
-    /// `now_s` is the customer's clock, Unix seconds.
+    /// Verifies the body of `GET /v1/evidence` and what [`Verifier::consult`] heard about it, which is used up: answers
+    /// about one proof are none about the next. `now_s` is the customer's clock, Unix seconds.
     pub fn verify(
         &self,
         proof: &[u8],
         nonce: FreshNonce,
-        now_s: u64,
-    ) -> Result<Proven, ProofError> {
-        self.verify_consulted(proof, nonce, &Consulted::default(), now_s)
-    }
-
-    /// Verifies the body of `GET /v1/evidence` and what [`Verifier::consult`] heard about it.
-    pub fn verify_consulted(
-        &self,
-        proof: &[u8],
-        nonce: FreshNonce,
-        consulted: &Consulted,
+        consulted: Consulted,
         now_s: u64,
     ) -> Result<Proven, ProofError> {
         let trust = &self.trust;
@@ -157,14 +149,15 @@ impl Verifier {
             moment,
         )?;
         let (statement, counted) =
-            statement::choose(&proof.vendor_statement, consulted, trust, now_s)?;
+            statement::choose(&proof.vendor_statement, &consulted, trust, now_s)?;
+        self.note_statement(statement.sequence)?;
         // T speaks of what was verified.
         proof.vendor_statement = counted.to_vec();
         self.judge_images(&instance, &statement)?;
         let genesis = self.judge_genesis(&proof.enclave.genesis, &instance, &statement)?;
-        let provider = judge_provider(&proof.provider_keys, &instance, &statement)?;
-        self.hear_validators(&proof.provider_keys, consulted, now_s)?;
-        self.remember(genesis.group(), statement.sequence)?;
+        let provider = judge_provider(&proof.provider_keys, &instance, &statement, trust)?;
+        self.hear_validators(&proof.provider_keys, &consulted, now_s)?;
+        self.note_group(genesis.group())?;
         Ok(Proven {
             transcript: proof.transcript(&nonce.0, None),
             instance,
@@ -172,6 +165,7 @@ impl Verifier {
             provider,
             provider_keys: proof.provider_keys,
             vendor_sequence: statement.sequence,
+            vendor_statement: proof.vendor_statement,
             verified_s: now_s,
             suites: Suite::ALL
                 .iter()
@@ -271,8 +265,10 @@ impl Verifier {
         Ok(())
     }
 
-    /// PRF-10 and PRF-16, and what passed is noted. An explicit pin in the trust file decides over the memory.
-    fn remember(&self, group: GroupId, sequence: u64) -> Result<(), ProofError> {
+    /// PRF-10, noted before anything is judged by the statement: one that withdraws an image refuses this proof, and must
+    /// still be remembered when an older one comes next (T-66). The vendor signed it and it is current, so noting it can
+    /// only raise what is wanted later.
+    fn note_statement(&self, sequence: u64) -> Result<(), ProofError> {
         let vendor = self.trust.vendor().thumbprint();
         self.known.consult(|glance| {
             if let Some(highest) = glance.vendor_sequence(&vendor)
@@ -283,6 +279,14 @@ impl Verifier {
                     highest,
                 });
             }
+            glance.note_vendor_sequence(&vendor, sequence);
+            Ok(())
+        })
+    }
+
+    /// PRF-16, and a group that passed is noted. An explicit pin in the trust file decides over the memory.
+    fn note_group(&self, group: GroupId) -> Result<(), ProofError> {
+        self.known.consult(|glance| {
             let expected = self
                 .trust
                 .group()
@@ -295,18 +299,19 @@ impl Verifier {
                     expected,
                 });
             }
-            glance.note_vendor_sequence(&vendor, sequence);
             glance.note_group(self.trust.name(), group);
             Ok(())
         })
     }
 }
 
-/// PRF-17, PRF-22 and PRF-23: the keys offered are those of one provider, on a machine of which the enclave runs. Its name.
+/// PRF-17, PRF-22, PRF-23 and PRF-26: the keys offered are those of one provider, the pinned one if one is pinned, on a
+/// machine of which the enclave runs. Its name.
 fn judge_provider(
     keys: &[ProviderKey],
     instance: &Instance,
     statement: &VendorStatement,
+    trust: &Trust,
 ) -> Result<String, ProofError> {
     let keys_fit = keys
         .iter()
@@ -324,6 +329,14 @@ fn judge_provider(
     if !provider.runs(instance.pcr3()) {
         let provider = provider.name.clone();
         return Err(ProofError::Machine { provider });
+    }
+    if let Some(expected) = trust.provider()
+        && expected != provider.name
+    {
+        return Err(ProofError::OtherProvider {
+            got: provider.name.clone(),
+            expected: expected.to_owned(),
+        });
     }
     Ok(provider.name.clone())
 }
@@ -367,6 +380,11 @@ impl Proven {
     /// Sequence of the vendor statement.
     pub fn vendor_sequence(&self) -> u64 {
         self.vendor_sequence
+    }
+
+    /// The vendor statement that counted, signed.
+    pub fn vendor_statement(&self) -> &[u8] {
+        &self.vendor_statement
     }
 
     /// The customer's clock at the verification, Unix seconds.

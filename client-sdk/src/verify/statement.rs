@@ -1,15 +1,14 @@
 //! The vendor's statement: signed by the pinned vendor and current (PRF-8, PRF-9), and which one counts if the vendor was
 //! asked itself (PRF-24).
 
-use cofferdam_wire::context;
-use cofferdam_wire::cose::{CoseSign1, PublicKey};
+use cofferdam_wire::cose::PublicKey;
+use cofferdam_wire::limits;
 use cofferdam_wire::vendor::VendorStatement;
-use cofferdam_wire::{cbor, limits};
 
 use super::consult::Consulted;
 use super::error::ProofError;
-use crate::crypto::signing::verify_sign1;
 use crate::trust::Trust;
+use crate::vendor::{SignedError, read_signed};
 
 /// Verifies a statement as of `at_s`; it must have been issued at most `max_age_s` before.
 pub fn verify_statement(
@@ -18,15 +17,13 @@ pub fn verify_statement(
     at_s: u64,
     max_age_s: u64,
 ) -> Result<VendorStatement, ProofError> {
-    let malformed = |_| ProofError::Malformed("vendor statement");
-    let signed = CoseSign1::from_bytes(bytes, limits::VENDOR_STATEMENT).map_err(malformed)?;
-    let payload = verify_sign1(vendor, context::VENDOR_STATEMENT, &signed)
-        .map_err(|_| ProofError::VendorSignature)?;
-    let statement: VendorStatement =
-        cbor::decode(payload, limits::VENDOR_STATEMENT).map_err(malformed)?;
+    let statement = read_signed(bytes, vendor).map_err(|error| match error {
+        SignedError::Malformed => ProofError::Malformed("vendor statement"),
+        SignedError::Signature => ProofError::VendorSignature,
+        SignedError::Version => ProofError::VendorStale("its version is not 1"),
+    })?;
     let lifetime_s = statement.not_after_s.saturating_sub(statement.issued_s);
     let rules = [
-        (statement.version == 1, "its version is not 1"),
         (
             statement.issued_s <= at_s.saturating_add(limits::CREATED_SKEW_S),
             "it was issued in the future",

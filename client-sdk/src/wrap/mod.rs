@@ -135,6 +135,7 @@ pub fn wrap(
         created_s: now_s,
         not_after_s: now_s + limits::HEADER_LIFETIME_S,
         vendor_sequence: proven.vendor_sequence(),
+        vendor_statement: proven.vendor_statement().to_vec(),
     };
     let services = registrations
         .iter()

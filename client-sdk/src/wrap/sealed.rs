@@ -54,9 +54,12 @@ pub struct Expected {
     /// The import ends then.
     #[n(12)]
     pub not_after_s: u64,
-    /// The vendor statement that was verified; an older one may not come with the receipt (T-66).
+    /// Sequence of the vendor statement that counted; the receipt is judged by no older one (T-66).
     #[n(13)]
     pub vendor_sequence: u64,
+    /// That statement, signed. The provider may be behind the vendor's own address and staple an older one.
+    #[cbor(n(14), with = "minicbor::bytes")]
+    pub vendor_statement: Vec<u8>,
 }
 
 /// A service that the key names.
@@ -107,7 +110,8 @@ impl SealedImport {
 
     /// Reads what [`SealedImport::to_bytes`] wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let import: Self = cbor::decode(bytes, limits::IMPORT + 8 * 1024)?;
+        let import: Self =
+            cbor::decode(bytes, limits::IMPORT + limits::VENDOR_STATEMENT + 8 * 1024)?;
         if import.version == 1 {
             Ok(import)
         } else {

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use cofferdam::import::{ImportError, ImportStore, Importer, Stage, Step};
+use cofferdam::known::Known;
 use cofferdam::receipt::Confirmed;
 use cofferdam::revocation::{Registrar, Registration};
 use cofferdam::transport::CallError;
@@ -11,6 +12,7 @@ use cofferdam_wire::Code;
 use cofferdam_wire::id::{Handle, KeyId};
 
 use crate::enclave::{Played, owner};
+use crate::web::Web;
 use crate::world::World;
 use crate::wraps::{ed25519, order};
 
@@ -224,6 +226,25 @@ async fn t09_a_receipt_that_lies_activates_nothing() {
     assert!(desk.books[0].activated.lock().unwrap().is_empty());
     assert_eq!(desk.only_stage(), Some(Stage::Saved));
     desk.parent.faults.lock().unwrap().lie = None;
+    assert!(desk.finish(key).await.is_ok());
+}
+
+/// The vendor's address is ahead of what the provider staples beside proof and receipt.
+#[tokio::test]
+async fn prf_24_rcp_3_a_provider_that_is_behind_the_vendors_address_gets_its_imports_confirmed() {
+    let (world, web) = (World::new(), Web::start().await);
+    let mut newer = world.statement();
+    newer.sequence += 2;
+    web.serve("/newest", world.signed_statement(&newer));
+    let mut trust = world.trust_file();
+    trust.vendor_url = Some(format!("{}/newest", web.url));
+    trust.vendor_ca = Some(web.ca_pem.clone());
+    let mut desk = Desk::new(&world);
+    desk.verifier = Verifier::new(trust.check().unwrap(), Known::in_memory());
+    let key = desk.import().await.unwrap().receipt().key;
+    assert_eq!(desk.only_stage(), Some(Stage::Active));
+    let stored = desk.store.load(&key).unwrap();
+    assert_eq!(stored.sealed.expected().vendor_sequence, newer.sequence);
     assert!(desk.finish(key).await.is_ok());
 }
 

@@ -2,7 +2,7 @@
 
 use cofferdam::crypto::signing::{SignatureKind, SigningKey};
 use cofferdam::known::Known;
-use cofferdam::verify::{FreshNonce, ProofError, Verifier};
+use cofferdam::verify::{Consulted, FreshNonce, ProofError, Verifier};
 use cofferdam_attestation::EvidenceError;
 use cofferdam_wire::binding::PolicyBounds;
 use cofferdam_wire::cbor;
@@ -30,7 +30,12 @@ fn tampered(change: impl FnOnce(&mut Proof)) -> ProofError {
     change(&mut proof);
     let error = world
         .verifier()
-        .verify(&cbor::encode(&proof), nonce, world.now_s)
+        .verify(
+            &cbor::encode(&proof),
+            nonce,
+            Consulted::default(),
+            world.now_s,
+        )
         .err();
     error.unwrap_or_else(|| panic!("the defect was accepted"))
 }
@@ -54,7 +59,7 @@ fn prf_1_every_part_must_be_well_formed() {
     proof.push(0);
     let error = world
         .verifier()
-        .verify(&proof, nonce, world.now_s)
+        .verify(&proof, nonce, Consulted::default(), world.now_s)
         .err()
         .unwrap();
     assert!(matches!(error, ProofError::Malformed("bundle")), "{error}");
@@ -227,15 +232,70 @@ fn prf_10_t66_an_older_statement_than_one_seen_is_refused_also_after_a_restart()
 }
 
 #[test]
-fn prf_10_a_refused_proof_is_not_remembered() {
+fn prf_10_t66_a_statement_that_refuses_the_proof_is_remembered_also_after_a_restart() {
+    let defects: [(&str, fn(&mut Draft)); 4] = [
+        ("PRF-11", |draft| draft.statement.images.clear()),
+        ("PRF-14", |draft| {
+            draft.genesis_measurement = FOREIGN_IMAGE;
+        }),
+        ("PRF-17", |draft| draft.provider_keys.clear()),
+        ("PRF-22", |draft| {
+            let again = draft.statement.providers[0].clone();
+            draft.statement.providers.push(again);
+        }),
+    ];
+    for (check, defect) in defects {
+        let world = World::new();
+        let directory = tempfile::tempdir().unwrap();
+        let known = || Known::in_directory(directory.path()).unwrap();
+        let verifier = Verifier::new(world.trust(), known());
+        let refused = world.judge(&verifier, |draft| {
+            draft.statement.sequence = 11;
+            defect(draft);
+        });
+        assert_eq!(refused.err().unwrap().check(), check);
+        for verifier in [verifier, Verifier::new(world.trust(), known())] {
+            let error = world.judge(&verifier, |_| ()).err().unwrap();
+            assert_eq!(error.check(), "PRF-10", "after {check}: {error}");
+        }
+    }
+}
+
+#[test]
+fn prf_10_t66_a_statement_that_does_not_count_is_not_remembered() {
     let world = World::new();
     let verifier = world.verifier();
+    let stranger = || Some(SigningKey::generate(SignatureKind::P256));
+    let defects: [&dyn Fn(&mut Draft); 2] = [&|draft| draft.vendor = stranger(), &|draft| {
+        draft.statement.issued_s -= 8 * DAY
+    }];
+    for defect in defects {
+        let refused = world.judge(&verifier, |draft| {
+            draft.statement.sequence = 99;
+            defect(draft);
+        });
+        assert!(refused.is_err());
+    }
+    assert!(world.judge(&verifier, |_| ()).is_ok());
+}
+
+#[test]
+fn prf_16_t20_a_refused_proof_leaves_no_group_behind() {
+    let world = World::new();
+    let verifier = world.verifier();
+    let other = |draft: &mut Draft| {
+        draft.genesis_body.random = Digest([9; 32]);
+        draft.binding.group = GroupId::of(&cbor::encode(&draft.genesis_body));
+        draft.binding.chain_head = cofferdam_wire::binding::empty_chain(&draft.binding.group);
+    };
     let refused = world.judge(&verifier, |draft| {
-        draft.statement.sequence = 99;
+        other(draft);
         draft.provider_keys.clear();
     });
-    assert!(refused.is_err());
+    assert_eq!(refused.err().unwrap().check(), "PRF-17");
     assert!(world.judge(&verifier, |_| ()).is_ok());
+    let error = world.judge(&verifier, other).err().unwrap();
+    assert_eq!(error.check(), "PRF-16", "{error}");
 }
 
 #[test]

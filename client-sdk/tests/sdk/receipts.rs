@@ -3,7 +3,7 @@
 use cofferdam::receipt::{ReceiptError, VerifiedReceipt};
 use cofferdam::verify::Suites;
 use cofferdam::wrap::{Expected, wrap};
-use cofferdam_wire::id::{Digest, GroupId, KeyId, PartitionId};
+use cofferdam_wire::id::{Digest, GroupId, KeyId, PartitionId, Pcr};
 use cofferdam_wire::import::{Receipt, ReceiptBundle};
 use cofferdam_wire::kind::{Algorithm, EscrowMode};
 use cofferdam_wire::vendor::VendorStatement;
@@ -37,7 +37,8 @@ impl Case {
     }
 
     fn judge(&self, bundle: &ReceiptBundle) -> Result<(), ReceiptError> {
-        VerifiedReceipt::verify(&self.world.trust(), bundle)?
+        let counted = |_: &KeyId| Some(&self.expected.vendor_statement[..]);
+        VerifiedReceipt::verify(&self.world.trust(), bundle, counted)?
             .confirm(&self.expected)
             .map(|_| ())
     }
@@ -126,10 +127,52 @@ async fn rcp_3_t66_the_statement_beside_it_must_be_current_then_and_accept_the_i
         check(case.statement(|statement| statement.issued_s -= 7 * 24 * 3600)),
         "RCP-3"
     );
-    assert_eq!(
-        check(case.statement(|statement| statement.sequence = 9)),
-        "RCP-7"
-    );
+}
+
+#[tokio::test]
+async fn rcp_3_t53_the_evidence_beside_it_shows_the_signer_that_the_statement_names() {
+    let case = Case::new().await;
+    let binding = cbor::encode(&case.world.binding());
+    let mut statement = case.world.statement();
+    statement.images[0].pcr8 = Some(Pcr([8; 48]));
+    statement.sequence = 11;
+    let signed = case.world.signed_statement(&statement);
+    let shown = |further: &[(u8, [u8; 48])]| {
+        let at_s = case.world.now_s - 1800;
+        let evidence = case
+            .world
+            .evidence_showing(further, &binding, &[0; 32], at_s);
+        case.bundle(|bundle| {
+            bundle.evidence = evidence;
+            bundle.vendor_statement = signed.clone();
+        })
+    };
+    assert!(shown(&[(8, [8; 48])]).is_ok());
+    for defect in [&[(8, [9; 48])][..], &[(8, [0; 48])], &[]] {
+        assert_eq!(shown(defect).unwrap_err().check(), "RCP-3");
+    }
+}
+
+#[tokio::test]
+async fn rcp_3_t66_of_the_statement_beside_it_and_that_of_the_wrap_the_higher_one_is_asked() {
+    let judge = async |change: &dyn Fn(&mut VendorStatement), staple: u64| {
+        let mut case = Case::new().await;
+        let mut counted = case.world.statement();
+        counted.sequence = 12;
+        change(&mut counted);
+        case.expected.vendor_sequence = counted.sequence;
+        case.expected.vendor_statement = case.world.signed_statement(&counted);
+        let judged = case.statement(|statement| statement.sequence = staple);
+        judged.map_err(|error| error.check())
+    };
+    // The provider is behind the vendor's own address, or ahead of it.
+    assert_eq!(judge(&|_| (), 11).await, Ok(()));
+    assert_eq!(judge(&|counted| counted.images.clear(), 13).await, Ok(()));
+    let withdrawn = judge(&|counted| counted.images.clear(), 11).await;
+    assert_eq!(withdrawn, Err("RCP-3"));
+    // What counted then is not current any more: neither it nor an older one will do.
+    let over = judge(&|counted| counted.issued_s -= 8 * 24 * 3600, 11).await;
+    assert_eq!(over, Err("RCP-7"));
 }
 
 #[tokio::test]

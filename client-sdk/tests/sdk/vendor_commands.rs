@@ -107,6 +107,39 @@ async fn statements_follow_one_another_and_say_what_they_change() {
 }
 
 #[tokio::test]
+async fn t32_an_older_image_without_until_is_warned_of() {
+    let (directory, _) = vendor().await;
+    let at = directory.path();
+    let older = |further: &str| {
+        let image = description(1, further).replace("epoch = 2", "epoch = 1");
+        let image = image.split("[[image]]").nth(1).unwrap();
+        let image = image.split("[[provider]]").next().unwrap();
+        let both = format!("[[image]]{}\n[[provider]]", image.replace('a', "d"));
+        description(1, "").replace("[[provider]]", &both)
+    };
+    write(at, "open.toml", &older(""));
+    write(
+        at,
+        "closed.toml",
+        &older("until = \"2026-01-01T00:00:00Z\""),
+    );
+    let statement = |name: &str, out: &str| {
+        format!("vendor statement --key vendor.pem --in {name} --first --out {out}")
+    };
+    for out in ["1.cbor", "-"] {
+        let told = stderr(&coffer(at, &statement("open.toml", out)).await);
+        assert!(
+            told.contains("warning") && told.contains("epoch 1"),
+            "{told}"
+        );
+    }
+    let told = json(at, &statement("open.toml", "2.cbor")).await;
+    assert_eq!(told["warnings"].as_array().unwrap().len(), 1);
+    let told = json(at, &statement("closed.toml", "3.cbor")).await;
+    assert_eq!(told["warnings"].as_array().unwrap().len(), 0, "{told}");
+}
+
+#[tokio::test]
 async fn t66_a_statement_that_does_not_follow_is_refused() {
     let (directory, _) = vendor().await;
     let at = directory.path();
@@ -232,6 +265,20 @@ async fn show_verifies_signature_and_time() {
 }
 
 #[tokio::test]
+async fn a_providers_name_does_not_move_the_cursor() {
+    let (directory, key) = vendor().await;
+    let at = directory.path();
+    let named = description(1, "").replace("Example Cloud", "a\\u001b[2Jb");
+    write(at, "one.toml", &named);
+    let make = "vendor statement --key vendor.pem --in one.toml --first --out 1.cbor";
+    for command in [make, &format!("vendor show 1.cbor --vendor {key}")] {
+        let text = stdout(&coffer(at, command).await);
+        assert!(text.contains("rovider"), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+    }
+}
+
+#[tokio::test]
 async fn t81_trust_init_writes_a_file_that_pins_amazons_root() {
     let (directory, key) = vendor().await;
     let at = directory.path();
@@ -242,7 +289,7 @@ async fn t81_trust_init_writes_a_file_that_pins_amazons_root() {
         .pem();
     write(at, "ca.pem", &ca);
     let init = format!(
-        "trust init aws-nitro --vendor {key} --name acme --group {group} --provider-ca ca.pem --out trust.toml"
+        "trust init aws-nitro --vendor {key} --name acme --provider Example --group {group} --provider-ca ca.pem --out trust.toml"
     );
     let made = json(at, &init).await;
     assert_eq!(
@@ -252,6 +299,7 @@ async fn t81_trust_init_writes_a_file_that_pins_amazons_root() {
     let shown = json(at, "trust show --trust trust.toml").await;
     for (field, expected) in [
         ("name", "acme"),
+        ("provider", "Example"),
         ("group", &group),
         (
             "vendor_thumbprint",

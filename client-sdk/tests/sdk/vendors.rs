@@ -1,4 +1,4 @@
-//! PRF-20 to PRF-25: what the vendor's statement and the validators say beyond measurements and keys.
+//! PRF-20 to PRF-26: what the vendor's statement and the validators say beyond measurements and keys.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use cofferdam::crypto::signing::{SignatureKind, SigningKey};
 use cofferdam::known::Known;
 use cofferdam::session::prove;
 use cofferdam::trust::{TrustFile, TrustedValidator};
-use cofferdam::verify::{FreshNonce, ProofError, Proven, ValidatorError, Verifier};
+use cofferdam::verify::{Consulted, FreshNonce, ProofError, Proven, ValidatorError, Verifier};
 use cofferdam_wire::cbor;
 use cofferdam_wire::context;
 use cofferdam_wire::id::{Nonce, Pcr, RecipientId};
@@ -124,6 +124,35 @@ fn prf_23_t02_a_genuine_image_on_somebody_elses_machine_is_not_this_providers() 
 }
 
 #[test]
+fn prf_26_t02_another_provider_of_the_table_is_not_the_pinned_one() {
+    let world = World::new();
+    let pinned = |name: &str| {
+        let mut file = world.trust_file();
+        file.provider = Some(name.into());
+        Verifier::new(file.check().unwrap(), Known::in_memory())
+    };
+    assert!(world.judge(&pinned("acme"), |_| ()).is_ok());
+    // A consistent proof of somebody else: its own keys, its own role, its own enclave of the same genuine image.
+    let by_other = |draft: &mut Draft| {
+        draft.statement.providers[0].name = "other".into();
+        draft.statement.providers[0].pcr3 = vec![Pcr(ROLE)];
+        draft.further = vec![(3, ROLE)];
+        draft.statement.providers.push(Provider {
+            name: "acme".into(),
+            keys: vec![RecipientId([7; 32])],
+            pcr3: vec![Pcr([7; 48])],
+        });
+    };
+    let anybody = world.judge(&world.verifier(), by_other);
+    assert_eq!(anybody.unwrap().provider(), "other");
+    let error = world.judge(&pinned("acme"), by_other).err().unwrap();
+    assert!(matches!(error, ProofError::OtherProvider { .. }), "{error}");
+    assert_eq!(error.check(), "PRF-26");
+    let error = world.judge(&pinned("ACME"), |_| ()).err().unwrap();
+    assert_eq!(error.check(), "PRF-26", "{error}");
+}
+
+#[test]
 fn t53_neither_a_statement_without_evidence_nor_evidence_without_a_statement_is_a_proof() {
     let world = World::new();
     let judge = |evidence: bool, statement: bool| {
@@ -136,7 +165,12 @@ fn t53_neither_a_statement_without_evidence_nor_evidence_without_a_statement_is_
             proof.vendor_statement.clear();
         }
         let verifier = world.verifier();
-        verifier.verify(&cbor::encode(&proof), nonce, world.now_s)
+        verifier.verify(
+            &cbor::encode(&proof),
+            nonce,
+            Consulted::default(),
+            world.now_s,
+        )
     };
     assert!(judge(true, true).is_ok());
     assert_eq!(judge(false, true).err().unwrap().check(), "PRF-2");
@@ -199,10 +233,14 @@ async fn prf_24_t66_of_two_statements_the_higher_sequence_counts() {
     assert_eq!(consulting.prove().await.unwrap().vendor_sequence(), 12);
     publish(9, false);
     assert_eq!(consulting.prove().await.unwrap().vendor_sequence(), 10);
-    // The provider goes on stapling a statement from before the withdrawal.
+    // The provider goes on stapling a statement from before the withdrawal, and then keeps the vendor out of reach.
     publish(13, true);
-    let error = consulting.prove().await.err().unwrap();
+    let verifier = consulting.verifier();
+    let error = consulting.prove_by(&verifier).await.err().unwrap();
     assert_eq!(error.check(), "PRF-11", "{error}");
+    consulting.web.serve(PATH, Vec::new());
+    let error = consulting.prove_by(&verifier).await.err().unwrap();
+    assert_eq!(error.check(), "PRF-10", "{error}");
     // A higher one that was seen once is remembered, wherever it came from.
     let verifier = consulting.verifier();
     publish(12, false);
@@ -275,7 +313,7 @@ async fn prf_24_the_transcript_holds_the_statement_that_counted() {
     let nonce = *fresh.as_nonce();
     let bytes = world.proof(&nonce, |_| ());
     let consulted = verifier.consult(&bytes).await;
-    let proven = verifier.verify_consulted(&bytes, fresh, &consulted, world.now_s);
+    let proven = verifier.verify(&bytes, fresh, consulted, world.now_s);
     let mut proof: Proof = cbor::decode(&bytes, cofferdam_wire::limits::PROOF).unwrap();
     assert_ne!(proof.vendor_statement, newer);
     proof.vendor_statement = newer;

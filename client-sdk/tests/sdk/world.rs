@@ -8,7 +8,7 @@ use cofferdam::crypto::signing::{SignatureKind, SigningKey};
 use cofferdam::known::Known;
 use cofferdam::officer::Officer;
 use cofferdam::trust::{Trust, TrustFile};
-use cofferdam::verify::{FreshNonce, ProofError, Proven, Verifier};
+use cofferdam::verify::{Consulted, FreshNonce, ProofError, Proven, Verifier};
 use cofferdam_wire::binding::{self, Binding, Measurement, PolicyBounds, SessionKey, TeeKey};
 use cofferdam_wire::cose::PublicKey;
 use cofferdam_wire::group::{GenesisBody, GenesisRecord, genesis_user_data};
@@ -92,6 +92,7 @@ impl World {
             name: "test".into(),
             attestation_root: BASE64.encode(self.nsm.root_der()),
             vendor_key: hex::encode(self.vendor.public().to_cose()),
+            provider: None,
             provider_ca: None,
             group: None,
             vendor_statement_max_age_s: None,
@@ -220,12 +221,23 @@ impl World {
 
     /// Evidence over a Binding, made at `at_s`.
     pub(crate) fn evidence(&self, binding: &[u8], nonce: &[u8], at_s: u64) -> Vec<u8> {
+        self.evidence_showing(&[], binding, nonce, at_s)
+    }
+
+    /// The same, showing further registers.
+    pub(crate) fn evidence_showing(
+        &self,
+        further: &[(u8, [u8; 48])],
+        binding: &[u8],
+        nonce: &[u8],
+        at_s: u64,
+    ) -> Vec<u8> {
         let user_data = binding::user_data(binding);
         let public_key = self.spki();
         self.nsm.attest(&Says {
             at_s,
             measurement: IMAGE,
-            further: &[],
+            further,
             nonce: Some(nonce),
             user_data: Some(&user_data),
             public_key: Some(&public_key),
@@ -297,7 +309,7 @@ impl World {
     ) -> Result<Proven, ProofError> {
         let nonce = FreshNonce::draw();
         let proof = self.proof(nonce.as_nonce(), change);
-        verifier.verify(&proof, nonce, self.now_s)
+        verifier.verify(&proof, nonce, Consulted::default(), self.now_s)
     }
 
     pub(crate) fn proven(&self) -> Proven {

@@ -15,7 +15,7 @@ Examples:
   coffer key import --in payments.pem --kind ec-p256 --use sign --partition payments \\
       --revocation https://status.example --interval 60
   coffer key import --in data.key --kind aes-256 --use encrypt --partition archive \\
-      --no-revocation --hard-end 2030-01-31T00:00:00Z
+      --no-revocation --hard-end \"$(date -u -d '+90 days' +%FT%TZ)\"
 
 The kind and use of a key go together so:
   rsa-2048, rsa-3072, rsa-4096        sign or decrypt

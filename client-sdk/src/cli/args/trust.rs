@@ -27,6 +27,9 @@ pub(crate) struct TrustInit {
     /// The one group to accept
     #[arg(long, value_name = "HEX", value_parser = values::group)]
     pub(crate) group: Option<GroupId>,
+    /// The one provider to accept, by its name in the vendor's table; trust verify shows it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<String>,
     /// The certificate authority of the provider's parent, PEM
     #[arg(long, value_name = "FILE")]
     pub(crate) provider_ca: Option<PathBuf>,

@@ -6,6 +6,16 @@ use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 use crate::times::parse_time;
 
+const INIT_EXAMPLES: &str = "\
+Examples:
+  coffer vendor init --out vendor.pem
+  coffer vendor init --kind p256 --out vendor.pem";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  coffer vendor show statement-2.cbor --vendor vendor-public.pem
+  coffer --json vendor show statement-2.cbor --vendor a30101... --at 2026-01-31T00:00:00Z";
+
 const STATEMENT_EXAMPLES: &str = "\
 Examples:
   coffer vendor statement --key vendor.pem --in statement.toml --first --out statement-1.cbor
@@ -16,11 +26,13 @@ The description is a TOML file: docs/operating/vendor.md.";
 #[derive(Subcommand)]
 pub(crate) enum VendorCommand {
     /// Make the key that signs statements; keep it offline
+    #[command(after_help = INIT_EXAMPLES)]
     Init(VendorInit),
     /// Sign a statement of what a description says
     #[command(after_help = STATEMENT_EXAMPLES)]
     Statement(StatementOptions),
     /// Verify a statement and show what it says
+    #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowOptions),
 }
 

@@ -105,7 +105,7 @@ fn name(parts: &mut SliceReader<'_>) -> Result<String, der::Error> {
 }
 
 /// Text that cannot move the cursor of a terminal; what is no text, in hexadecimal.
-fn printable(value: &[u8]) -> String {
+pub(in crate::cli) fn printable(value: &[u8]) -> String {
     match std::str::from_utf8(value) {
         Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
         _ => in_hexadecimal(value),
