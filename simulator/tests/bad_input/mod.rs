@@ -42,7 +42,7 @@ fn key_files(customer: &Customer) {
         (&whole.repeat(2), "2 PEM blocks"),
         (&certificate, "holds a certificate"),
         (&public, "holds a public key"),
-        (&"x".repeat(20_000), "at most 16384"),
+        (&"x".repeat(20_000), "more than 16384"),
     ];
     for (content, part) in cases {
         let file = customer.file("bad.pem");
