@@ -10,6 +10,9 @@
 //!    [`receipt`] and only then activates the key. It can be interrupted anywhere.
 //! 5. [`grant`] lets an app use the key; [`session`] is how the app does it; [`revocation`] is how the owner ends it.
 //!
+//! Beside the way: [`vendor`] makes the statements that [`verify`] asks for, [`officer`] is the officers' part of a group, and
+//! [`private_file`] keeps files that nobody else may read; parent and service keep theirs with it.
+//!
 //! Trust: the customer's own files and clock. Provider, network and every byte from there are hostile. The parent uses
 //! [`layer`] and [`crypto`] to take its own layer off, the revocation service [`verify::Instance`] to judge a query.
 #![forbid(unsafe_code)]
