@@ -41,7 +41,10 @@ pub enum SealError {
 
 /// Seals `plaintext` to `public`: the raw X-Wing key in suite 1, the RSA COSE_Key in suite 2. `bound` is what the context
 /// is bound to: the header's hash in an import, the recipient's id in a challenge.
-pub fn seal(
+///
+/// It asks nobody who holds the key, so no key material of a customer goes through here but from [`crate::wrap::wrap`], which
+/// takes nothing but proven keys. It is public for the parent's own tests and for those who play a hostile customer.
+pub fn danger_seal(
     suite: Suite,
     public: &[u8],
     context: &str,
@@ -175,7 +178,7 @@ mod tests {
                 Opener::XWing(key) => (Suite::XWing, key.public().to_vec()),
                 Opener::Rsa(key) => (Suite::RsaOaep, key.public_key().to_cose()),
             };
-            seal(
+            danger_seal(
                 suite,
                 &public,
                 context::LAYER_PROVIDER,
@@ -274,8 +277,9 @@ mod tests {
             .unwrap()
             .public_key()
             .to_cose();
-        let seal =
-            |suite, public: &[u8]| seal(suite, public, context::CHALLENGE, BOUND, b"", b"").err();
+        let seal = |suite, public: &[u8]| {
+            danger_seal(suite, public, context::CHALLENGE, BOUND, b"", b"").err()
+        };
         assert_eq!(
             seal(Suite::XWing, &rsa),
             Some(SealError::XWing(HpkeError::PublicKey))

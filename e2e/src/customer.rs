@@ -267,7 +267,7 @@ impl Draft {
         };
         let payload = pad(cbor::encode(&payload), self.pad_to);
         let bound = header_hash(&header);
-        let layer = layer::seal(
+        let layer = layer::danger_seal(
             self.header.vendor_suite,
             &self.tee_public,
             context::LAYER_VENDOR,

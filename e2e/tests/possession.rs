@@ -28,7 +28,7 @@ fn challenge(world: &mut World, suite: Suite, change: impl FnOnce(&mut Layer)) -
         secret: &SECRET,
         transcript: &TRANSCRIPT,
     });
-    let mut sealed = layer::seal(
+    let mut sealed = layer::danger_seal(
         suite,
         &tee.public,
         context::CHALLENGE,

@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(keys.public(), public);
         assert_eq!(public.len(), 2);
         for key in &public {
-            let sealed = layer::seal(
+            let sealed = layer::danger_seal(
                 key.suite,
                 &key.public,
                 context::LAYER_PROVIDER,

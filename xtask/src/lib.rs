@@ -6,6 +6,7 @@
 
 mod budget;
 mod ci;
+mod examples;
 mod figures;
 mod fuzz;
 mod ids;

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use cofferdam_wire::Code;
 
-use crate::{links, threats, tree};
+use crate::{examples, links, threats, tree};
 
 /// Write or check.
 #[derive(clap::Args)]
@@ -25,6 +25,7 @@ const TABLES: &[(&str, &str)] = &[
     ("docs/protocol/frames.md", "messages"),
     ("docs/protocol/evidence.md", "rules"),
     (threats::PAGE, "tests"),
+    (examples::PAGE, "examples"),
 ];
 
 /// Writes the tables or compares them.
@@ -113,6 +114,7 @@ fn table(root: &Path, name: &str) -> anyhow::Result<String> {
             }
         }
         "tests" => table = threats::table(root)?,
+        "examples" => table = examples::sections(root)?,
         "rules" => {
             let head = tree::read(&root.join("attestation/src/lib.rs"))?;
             for row in head.lines().filter_map(|line| line.strip_prefix("//! |")) {

@@ -193,7 +193,7 @@ impl Challenge<'_> {
             secret: secret.expose(),
             transcript,
         }));
-        let challenge = layer::seal(
+        let challenge = layer::danger_seal(
             self.suite,
             self.public,
             context::CHALLENGE,

@@ -105,7 +105,7 @@ pub fn wrap(
     let statement = owner.sign1(context::STATEMENT, statement).to_bytes();
     let bound = import::header_hash(&header).0;
     let provider = keys.provider();
-    let provider_layer = layer::seal(
+    let provider_layer = layer::danger_seal(
         provider.suite,
         &provider.public,
         context::LAYER_PROVIDER,
@@ -214,7 +214,7 @@ fn seal_vendor(
     }
     let vendor = keys.vendor();
     let bound = import::header_hash(header).0;
-    let layer = layer::seal(
+    let layer = layer::danger_seal(
         vendor.suite,
         &vendor.public,
         context::LAYER_VENDOR,

@@ -97,7 +97,7 @@ impl Customer {
         let statement = self.owner.sign1(context::STATEMENT, statement).to_bytes();
         let to = &parts.seal_to;
         let bound = header_hash(&header);
-        let layer = layer::seal(
+        let layer = layer::danger_seal(
             to.suite,
             &to.public,
             parts.seal_context,

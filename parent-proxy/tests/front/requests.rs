@@ -130,7 +130,7 @@ async fn t65_challenges_to_provider_keys_are_answered_by_a_mac_and_others_passed
     let (secret, transcript) = ([1; 32], [2; 32]);
     for key in &proof.provider_keys {
         let seal = |plain: &[u8]| {
-            let sealed = layer::seal(
+            let sealed = layer::danger_seal(
                 key.suite,
                 &key.public,
                 context::CHALLENGE,
