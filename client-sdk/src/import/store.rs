@@ -5,8 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
+use cofferdam_wire::cose::CoseSign1;
 use cofferdam_wire::id::KeyId;
-use cofferdam_wire::import::ReceiptBundle;
+use cofferdam_wire::import::{Receipt, ReceiptBundle};
 use cofferdam_wire::{cbor, limits};
 
 use crate::files::{self, FileError};
@@ -65,6 +66,16 @@ pub struct StoredImport {
     pub receipt: Option<ReceiptBundle>,
     /// How far it is.
     pub stage: Stage,
+}
+
+impl StoredImport {
+    /// When the enclave imported it, as the receipt says that confirmed it.
+    pub fn imported_s(&self) -> Option<u64> {
+        let bundle = self.receipt.as_ref()?;
+        let signed = CoseSign1::from_bytes(&bundle.receipt, limits::RECEIPT).ok()?;
+        let receipt: Receipt = cbor::decode(&signed.payload, limits::RECEIPT).ok()?;
+        Some(receipt.imported_s)
+    }
 }
 
 /// The directory of all imports.
