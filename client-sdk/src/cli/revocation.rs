@@ -94,6 +94,7 @@ async fn turn(context: &Context, at: &At, verb: Verb) -> Result<Shown, Failure> 
             }
         }
     }
+    note_revoked(context, &imports, &rows);
     let done: Vec<_> = rows
         .iter()
         .map(|row| format!("{} is {}", row["service"], row["state"]))
@@ -104,6 +105,18 @@ async fn turn(context: &Context, at: &At, verb: Verb) -> Result<Shown, Failure> 
         }
         Some(failure) => Err(failure),
         None => Ok(Shown::rows(rows, &COLUMNS[..5], "")),
+    }
+}
+
+/// Notes the keys that all their services say are revoked, for lists. That it cannot be noted is no failure to revoke.
+fn note_revoked(context: &Context, imports: &[StoredImport], rows: &[Value]) {
+    for import in imports {
+        let key = import.sealed.key();
+        let is_revoked = |row: &&Value| row["key"] == key.to_string() && row["state"] == "revoked";
+        let revoked = rows.iter().filter(is_revoked).count();
+        if revoked > 0 && revoked == import.sealed.services().len() {
+            let _ = context.store().map(|store| store.note_revoked(&key));
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::wrap::SealedImport;
 const SEALED: &str = "sealed.cbor";
 const RECEIPT: &str = "receipt.cbor";
 const ACTIVE: &str = "active";
+const REVOKED: &str = "revoked";
 const DESTROYED: &str = "destroyed";
 const LIMIT: usize = limits::PROOF;
 
@@ -42,6 +43,8 @@ pub enum Stage {
     Confirmed,
     /// Activated at every service.
     Active,
+    /// Revoked from this machine, at every service.
+    Revoked,
     /// Destroyed by its owner.
     Destroyed,
 }
@@ -52,6 +55,7 @@ impl std::fmt::Display for Stage {
             Stage::Saved => "unfinished (not confirmed)",
             Stage::Confirmed => "unfinished (not activated)",
             Stage::Active => "imported",
+            Stage::Revoked => "revoked",
             Stage::Destroyed => "destroyed",
         })
     }
@@ -118,6 +122,8 @@ impl ImportStore {
         };
         let stage = if directory.join(DESTROYED).exists() {
             Stage::Destroyed
+        } else if directory.join(REVOKED).exists() {
+            Stage::Revoked
         } else if receipt.is_none() {
             Stage::Saved
         } else if directory.join(ACTIVE).exists() {
@@ -159,6 +165,11 @@ impl ImportStore {
     /// Notes that every service has activated it.
     pub fn note_active(&self, key: &KeyId) -> Result<(), StoreError> {
         Ok(files::replace(&self.of(key).join(ACTIVE), b"")?)
+    }
+
+    /// Notes that every service has revoked it.
+    pub fn note_revoked(&self, key: &KeyId) -> Result<(), StoreError> {
+        Ok(files::replace(&self.of(key).join(REVOKED), b"")?)
     }
 
     /// Notes that its owner destroyed it.
