@@ -72,6 +72,14 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), RunError> {
     config.check()?;
+    // Before anything is written: where another parent has the port, it may have this directory too.
+    let public = bind(config.listen).await?;
+    let operator = bind(config.operator_listen).await?;
+    let (url, operator_url) = (
+        https_url(&config, &public)?,
+        format!("http://{}", local(&operator)?),
+    );
+
     tls::use_aws_lc();
     telemetry::metrics_handle();
     let state = &config.state_dir;
@@ -104,13 +112,6 @@ pub async fn run(
             (server, Some(ca_file))
         }
     };
-
-    let public = bind(config.listen).await?;
-    let operator = bind(config.operator_listen).await?;
-    let (url, operator_url) = (
-        https_url(&config, &public)?,
-        format!("http://{}", local(&operator)?),
-    );
 
     let asks = Arc::new(Asks {
         store: store.clone(),
@@ -202,7 +203,7 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
     TcpListener::bind(address)
         .await
         .map_err(|error| RunError::Io {
-            what: address.to_string(),
+            what: format!("cannot listen on {address}"),
             error,
         })
 }

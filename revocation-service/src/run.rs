@@ -57,6 +57,8 @@ pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), RunError> {
+    // Before anything is written.
+    let (listener, address) = listen(config.listen)?;
     let service = Service::open(&config, Clock::system()).await?;
     let ready = config.state_dir.join("ready.json");
     // A file left by a process that was killed names a port that nobody listens on.
@@ -65,7 +67,6 @@ pub async fn run(
         .map_err(RunError::Tokens)?;
     let tls = tls::open(&config)?;
     let rustls = RustlsConfig::from_config(tls.server);
-    let (listener, address) = listen(config.listen)?;
     write_ready(&config, &service, tls.ca_file.as_deref(), address).map_err(RunError::Ready)?;
     tracing::info!(%address, "listening");
 

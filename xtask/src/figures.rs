@@ -7,8 +7,8 @@ pub(crate) fn print(root: &Path) -> anyhow::Result<()> {
     let folder = root.join("target/release");
     for name in [
         "cofferdam-enclave",
-        "cofferdam-parent",
-        "cofferdam-revocation",
+        "cofferdam-parent-proxy",
+        "cofferdam-revocation-service",
         "coffer",
         "cofferdam-sim",
     ] {

@@ -76,6 +76,28 @@ impl Failure {
         self
     }
 
+    /// The sentence for people, with the code in it once: many sentences name it themselves.
+    fn line(&self) -> String {
+        let Self { code, sentence, .. } = self;
+        let (named, name) = match self.number {
+            Some(number) => {
+                let name = format!("({code}, code {number})");
+                (sentence.contains(&name), name)
+            }
+            // The id of a check is in no sentence by accident.
+            None => {
+                let is_check = code.contains(char::is_uppercase);
+                let named = is_check && sentence.contains(&format!("{code}:"));
+                (named, format!("[{code}]"))
+            }
+        };
+        if named {
+            sentence.clone()
+        } else {
+            format!("{sentence} {name}")
+        }
+    }
+
     /// To stderr, so that stdout holds results only.
     pub(super) fn print(&self, json: bool) {
         if json {
@@ -89,11 +111,7 @@ impl Failure {
             }
             eprintln!("{error}");
         } else {
-            // A sentence about a code of the protocol names it already.
-            let named = self
-                .number
-                .map_or_else(|| format!(" [{}]", self.code), |_| String::new());
-            eprintln!("coffer: {}{named}", self.sentence);
+            eprintln!("coffer: {}", self.line());
             if let Some(explanation) = &self.explanation {
                 eprintln!("{}", explanation.text.trim_end());
             }

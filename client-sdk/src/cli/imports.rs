@@ -1,6 +1,6 @@
 //! `coffer key import` and `coffer key resume`.
 
-use cofferdam_wire::import::{LeaseTerms, Receipt};
+use cofferdam_wire::import::LeaseTerms;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -49,7 +49,7 @@ pub(super) async fn import(context: &Context, options: &Import) -> Result<Shown,
         .import(&material, &order, Suites::both(options.suite), &owner)
         .await?;
     let stored = store.load(&confirmed.receipt().key)?;
-    Ok(Shown::fields(facts(&stored, Some(confirmed.receipt()))))
+    Ok(Shown::fields(facts(&stored)))
 }
 
 pub(super) async fn resume(context: &Context, id: Option<&KeyName>) -> Result<Shown, Failure> {
@@ -79,8 +79,8 @@ pub(super) async fn resume(context: &Context, id: Option<&KeyName>) -> Result<Sh
     };
     let mut rows = Vec::new();
     for key in keys {
-        let confirmed = importer.finish(key).await?;
-        rows.push(facts(&store.load(&key)?, Some(confirmed.receipt())));
+        importer.finish(key).await?;
+        rows.push(facts(&store.load(&key)?));
     }
     Ok(Shown::rows(
         rows,
@@ -90,7 +90,7 @@ pub(super) async fn resume(context: &Context, id: Option<&KeyName>) -> Result<Sh
 }
 
 /// What is known of an import, for people and programs.
-pub(super) fn facts(import: &StoredImport, receipt: Option<&Receipt>) -> Value {
+pub(super) fn facts(import: &StoredImport) -> Value {
     let expected = import.sealed.expected();
     let services: Vec<_> = import
         .sealed
@@ -114,7 +114,7 @@ pub(super) fn facts(import: &StoredImport, receipt: Option<&Receipt>) -> Value {
         "hard_end": expected.hard_end_s.map(show_time),
         "escrow": expected.escrow.slug(),
         "group": expected.group.to_string(),
-        "imported": receipt.map(|receipt| show_time(receipt.imported_s)),
+        "imported": import.imported_s().map(show_time),
         "public_key": expected.public_key.as_deref().and_then(pem),
     })
 }

@@ -57,7 +57,7 @@ async fn list(context: &Context, local: bool) -> Result<Shown, Failure> {
     let mut rows: Vec<Value> = imports
         .iter()
         .map(|import| {
-            let mut row = imports::facts(import, None);
+            let mut row = imports::facts(import);
             let at_provider = listed
                 .iter()
                 .flatten()
@@ -110,9 +110,9 @@ async fn show(context: &Context, key: &KeyId) -> Result<Shown, Failure> {
     let mut facts = match context.imported(&id)? {
         // The provider has nothing to say of it any more.
         Some(import) if import.stage == Stage::Destroyed => {
-            return Ok(Shown::fields(imports::facts(&import, None)));
+            return Ok(Shown::fields(imports::facts(&import)));
         }
-        Some(import) => imports::facts(&import, None),
+        Some(import) => imports::facts(&import),
         None => json!({ "key": id.to_string() }),
     };
     let purpose = Purpose::care(Action::Describe, id, key.partition.as_deref());

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use cofferdam_wire::id::KeyId;
 use cofferdam_wire::kind::{Action, Algorithm};
-use cofferdam_wire::limits;
 use cofferdam_wire::operation::Input;
+use cofferdam_wire::{Code, limits};
 use serde_json::json;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
@@ -222,7 +222,7 @@ fn to_be_signed(input: &Path, algorithm: Algorithm) -> Result<Input, Failure> {
                 limits::OPERATION_DATA,
                 message.len()
             );
-            return Err(Failure::new("too-large", sentence));
+            return Err(Failure::refusal(Code::TooLarge, sentence));
         }
     };
     Ok(Input::Digest(digest))

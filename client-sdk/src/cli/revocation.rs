@@ -10,6 +10,7 @@ use super::output::Shown;
 use crate::config::ServiceConfig;
 use crate::crypto::secret::Secret32;
 use crate::files;
+use crate::import::StoredImport;
 use crate::revocation::{Registered, Registrar as _, Registration};
 
 const COLUMNS: [&str; 6] = [
@@ -81,14 +82,19 @@ async fn register(context: &Context, options: &Register) -> Result<Shown, Failur
 async fn turn(context: &Context, at: &At, verb: Verb) -> Result<Shown, Failure> {
     let mut rows = Vec::new();
     let mut first_failure = None;
-    for (service, handle) in places(context, at)? {
+    let places = places(context, at)?;
+    // A handle works without what this machine remembers, so damage to that keeps nobody from the switch.
+    let imports = context.store().and_then(|store| Ok(store.list()?));
+    let imports = imports.unwrap_or_default();
+    for (service, handle) in places {
         match turn_at(&service, &handle, verb).await {
-            Ok(registered) => rows.push(row(&service, registered, Value::Null)?),
+            Ok(registered) => rows.push(row(&service, registered, &imports)?),
             Err(failure) => {
                 first_failure.get_or_insert(failure);
             }
         }
     }
+    note_revoked(context, &imports, &rows);
     let done: Vec<_> = rows
         .iter()
         .map(|row| format!("{} is {}", row["service"], row["state"]))
@@ -99,6 +105,18 @@ async fn turn(context: &Context, at: &At, verb: Verb) -> Result<Shown, Failure> 
         }
         Some(failure) => Err(failure),
         None => Ok(Shown::rows(rows, &COLUMNS[..5], "")),
+    }
+}
+
+/// Notes the keys that all their services say are revoked, for lists. That it cannot be noted is no failure to revoke.
+fn note_revoked(context: &Context, imports: &[StoredImport], rows: &[Value]) {
+    for import in imports {
+        let key = import.sealed.key();
+        let is_revoked = |row: &&Value| row["key"] == key.to_string() && row["state"] == "revoked";
+        let revoked = rows.iter().filter(is_revoked).count();
+        if revoked > 0 && revoked == import.sealed.services().len() {
+            let _ = context.store().map(|store| store.note_revoked(&key));
+        }
     }
 }
 
@@ -129,18 +147,7 @@ async fn list(context: &Context, url: Option<&str>) -> Result<Shown, Failure> {
     let mut rows = Vec::new();
     for service in context.services(url)? {
         for registered in context::viewer(&service)?.list().await? {
-            let named = |import: &&crate::import::StoredImport| {
-                import
-                    .sealed
-                    .services()
-                    .iter()
-                    .any(|named| named.handle.to_string() == registered.handle)
-            };
-            let key = imports
-                .iter()
-                .find(named)
-                .map(|import| import.sealed.key().to_string());
-            rows.push(row(&service, registered, key.into())?);
+            rows.push(row(&service, registered, &imports)?);
         }
     }
     Ok(Shown::rows(rows, &COLUMNS, "No key is registered."))
@@ -200,7 +207,20 @@ fn only(context: &Context, url: Option<&str>) -> Result<ServiceConfig, Failure> 
     }
 }
 
-fn row(service: &ServiceConfig, registered: Registered, key: Value) -> Result<Value, Failure> {
+/// One registration, and the key that this machine knows by its handle.
+fn row(
+    service: &ServiceConfig,
+    registered: Registered,
+    imports: &[StoredImport],
+) -> Result<Value, Failure> {
+    let has_handle = |import: &&StoredImport| {
+        let mut services = import.sealed.services().iter();
+        services.any(|named| named.handle.to_string() == registered.handle)
+    };
+    let key = imports
+        .iter()
+        .find(has_handle)
+        .map(|import| import.sealed.key().to_string());
     Ok(json!({
         "handle": registered.handle,
         "service": context::host(service)?,

@@ -5,8 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
+use cofferdam_wire::cose::CoseSign1;
 use cofferdam_wire::id::KeyId;
-use cofferdam_wire::import::ReceiptBundle;
+use cofferdam_wire::import::{Receipt, ReceiptBundle};
 use cofferdam_wire::{cbor, limits};
 
 use crate::files::{self, FileError};
@@ -15,6 +16,7 @@ use crate::wrap::SealedImport;
 const SEALED: &str = "sealed.cbor";
 const RECEIPT: &str = "receipt.cbor";
 const ACTIVE: &str = "active";
+const REVOKED: &str = "revoked";
 const DESTROYED: &str = "destroyed";
 const LIMIT: usize = limits::PROOF;
 
@@ -41,6 +43,8 @@ pub enum Stage {
     Confirmed,
     /// Activated at every service.
     Active,
+    /// Revoked from this machine, at every service.
+    Revoked,
     /// Destroyed by its owner.
     Destroyed,
 }
@@ -51,6 +55,7 @@ impl std::fmt::Display for Stage {
             Stage::Saved => "unfinished (not confirmed)",
             Stage::Confirmed => "unfinished (not activated)",
             Stage::Active => "imported",
+            Stage::Revoked => "revoked",
             Stage::Destroyed => "destroyed",
         })
     }
@@ -65,6 +70,16 @@ pub struct StoredImport {
     pub receipt: Option<ReceiptBundle>,
     /// How far it is.
     pub stage: Stage,
+}
+
+impl StoredImport {
+    /// When the enclave imported it, as the receipt says that confirmed it.
+    pub fn imported_s(&self) -> Option<u64> {
+        let bundle = self.receipt.as_ref()?;
+        let signed = CoseSign1::from_bytes(&bundle.receipt, limits::RECEIPT).ok()?;
+        let receipt: Receipt = cbor::decode(&signed.payload, limits::RECEIPT).ok()?;
+        Some(receipt.imported_s)
+    }
 }
 
 /// The directory of all imports.
@@ -107,6 +122,8 @@ impl ImportStore {
         };
         let stage = if directory.join(DESTROYED).exists() {
             Stage::Destroyed
+        } else if directory.join(REVOKED).exists() {
+            Stage::Revoked
         } else if receipt.is_none() {
             Stage::Saved
         } else if directory.join(ACTIVE).exists() {
@@ -148,6 +165,11 @@ impl ImportStore {
     /// Notes that every service has activated it.
     pub fn note_active(&self, key: &KeyId) -> Result<(), StoreError> {
         Ok(files::replace(&self.of(key).join(ACTIVE), b"")?)
+    }
+
+    /// Notes that every service has revoked it.
+    pub fn note_revoked(&self, key: &KeyId) -> Result<(), StoreError> {
+        Ok(files::replace(&self.of(key).join(REVOKED), b"")?)
     }
 
     /// Notes that its owner destroyed it.

@@ -115,6 +115,8 @@ async fn a_key_is_imported_listed_used_and_destroyed() {
     let list = json(directory, "key list").await;
     assert_eq!(list[0]["provider"], "confirmed");
     assert_eq!(list[0]["state"], "imported");
+    assert!(key["imported"].is_string());
+    assert_eq!(list[0]["imported"], key["imported"]);
     let table = stdout(&coffer(directory, "key list --local").await);
     assert!(
         table.contains("LABEL") && table.contains("payments") && table.contains(&id),
@@ -147,15 +149,18 @@ async fn a_key_is_imported_listed_used_and_destroyed() {
     .await;
     assert_eq!(code, "invalid");
 
-    assert_eq!(
-        json(directory, &format!("revocation suspend {}", &id[..6])).await[0]["state"],
-        "suspended"
-    );
-    assert_eq!(
-        json(directory, &format!("revocation resume {handle}")).await[0]["state"],
-        "active"
-    );
+    for (arguments, state) in [
+        (format!("revocation suspend {}", &id[..6]), "suspended"),
+        (format!("revocation resume {handle}"), "active"),
+    ] {
+        let row = &json(directory, &arguments).await[0];
+        assert_eq!((&row["state"], &row["key"]), (&state.into(), &key["key"]));
+    }
     assert_eq!(json(directory, "revocation list").await[0]["key"], id);
+    let revoked = json(directory, &format!("revocation revoke {id}")).await;
+    assert_eq!(revoked[0]["key"], id);
+    let list = json(directory, "key list").await;
+    assert_eq!(list[0]["state"], "revoked");
     let destroyed = json(directory, &format!("key destroy {id} --yes")).await;
     assert_eq!(destroyed["final"], true);
     assert_eq!(
@@ -166,6 +171,8 @@ async fn a_key_is_imported_listed_used_and_destroyed() {
         json(directory, "key list --local").await[0]["state"],
         "destroyed"
     );
+    let shown = json(directory, &format!("key show {id}")).await;
+    assert_eq!(shown["imported"], key["imported"]);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 mod commands;
 mod enclave;
 mod evidence;
+mod failures;
 mod https;
 mod import_vectors;
 mod imports;

@@ -200,3 +200,33 @@ async fn check_config_names_what_is_wrong_and_changes_nothing() {
         Some(1)
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_in_use_is_named_and_nothing_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let enclave = Enclave::start(directory.path());
+    prepare(&enclave, directory.path());
+    std::fs::remove_dir_all(directory.path().join("state")).unwrap();
+    let config = directory.path().join("config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    for setting in ["listen", "operator_listen"] {
+        let free = format!("\n{setting} = \"127.0.0.1:0\"");
+        let used = format!("\n{setting} = \"{address}\"");
+        let text = format!("\n{text}");
+        assert!(text.contains(&free));
+        std::fs::write(&config, text.replace(&free, &used)).unwrap();
+        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_cofferdam-parent-proxy"))
+            .args(["--config", config.to_str().unwrap(), "run"])
+            .kill_on_drop(true)
+            .output()
+            .await
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{setting}: {said}");
+        let sentence = format!("cannot listen on {address}: Address already in use");
+        assert!(said.contains(&sentence), "{setting}: {said}");
+        assert!(!directory.path().join("state").exists(), "{setting}");
+    }
+}

@@ -146,3 +146,24 @@ async fn the_shipped_binary_serves_and_ends_on_sigterm() {
     assert_eq!(child.wait().await.unwrap().code(), Some(0));
     assert!(!ready.exists());
 }
+
+#[tokio::test]
+async fn a_port_in_use_is_named_and_nothing_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut config = config(dir.path(), &Nsm::new(START_S));
+    config.listen = taken.local_addr().unwrap();
+    let path = written(&config, dir.path());
+    let before = files(dir.path());
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_cofferdam-revocation-service"))
+        .args(["serve", "--config", &path])
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let sentence = format!("cannot listen on {}: Address already in use", config.listen);
+    assert!(said.contains(&sentence), "{said}");
+    assert_eq!(files(dir.path()), before);
+}
