@@ -58,11 +58,8 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode 
             )
         })
         .and_then(|runtime| runtime.block_on(obey(coffer)));
-    match done {
-        Ok(shown) => {
-            shown.print(json);
-            ExitCode::SUCCESS
-        }
+    match done.and_then(|shown| shown.print(json)) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.print(json);
             ExitCode::FAILURE
@@ -90,13 +87,10 @@ async fn obey(coffer: Coffer) -> Result<Shown, Failure> {
         Command::Evidence(command) => evidence::run(&command),
         Command::Revocation(command) => revocation::run(&context, command).await,
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Coffer::command(),
-                "coffer",
-                &mut std::io::stdout(),
-            );
-            Ok(Shown::nothing())
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Coffer::command(), "coffer", &mut script);
+            let script = String::from_utf8_lossy(&script);
+            Ok(Shown::new(serde_json::json!({ "script": script }), script))
         }
     }
 }

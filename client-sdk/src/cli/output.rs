@@ -84,11 +84,20 @@ impl Shown {
         }
     }
 
-    pub(super) fn print(&self, json: bool) {
+    /// Shows it on stdout. What cannot be shown is a failure: a script would take the empty file for the result.
+    pub(super) fn print(&self, json: bool) -> Result<(), Failure> {
         let text = self.rendered(json);
-        if !text.is_empty() {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let mut stdout = std::io::stdout().lock();
+        match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
             // A reader that has seen enough and went away is no failure.
-            let _ = writeln!(std::io::stdout(), "{text}");
+            Err(reason) if reason.kind() != std::io::ErrorKind::BrokenPipe => {
+                let failed = FileError::new(Path::new("standard output"), "written", reason);
+                Err(failed.into())
+            }
+            _ => Ok(()),
         }
     }
 }
