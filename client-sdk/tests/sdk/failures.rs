@@ -1,5 +1,7 @@
 //! A command that fails, as a person reads it: one line with a sentence, and the code in it once.
 
+use std::process::{Command, Stdio};
+
 use std::path::Path;
 
 use crate::commands::{KEYS, coffer, customer, import, json, stderr, stdout};
@@ -63,4 +65,36 @@ async fn every_failure_has_its_code_in_the_text_once() {
     let vendor = hex::encode(server.world().vendor.public().to_cose());
     let torn = format!("vendor show small --vendor {vendor}");
     line(directory, &torn, "PRF-1").await;
+}
+
+/// Runs `coffer completions bash` with this stdout; status and what it says on stderr.
+fn told_to(stdout: impl Into<Stdio>) -> (Option<i32>, String) {
+    let ran = Command::new(env!("CARGO_BIN_EXE_coffer"))
+        .args(["completions", "bash"])
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(stdout)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+        .wait_with_output()
+        .unwrap();
+    (ran.status.code(), String::from_utf8(ran.stderr).unwrap())
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure_and_a_reader_that_went_away_is_none() {
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let (status, sentence) = told_to(full);
+    assert_eq!(status, Some(1));
+    assert!(
+        sentence.contains("standard output cannot be written") && sentence.contains("[file]"),
+        "{sentence}"
+    );
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(told_to(writer), (Some(0), String::new()));
 }
