@@ -91,7 +91,7 @@ pub(super) async fn session(
             let grant = OwnedGrant::read(&files::read(file, limits::GRANT)?)?;
             let app_file = match purpose.app_key {
                 Some(path) => path.to_path_buf(),
-                None => context.config()?.app_key,
+                None => context.app_key()?,
             };
             let app = signing_key(&app_file)?;
             check_grant(file, grant.grant(), purpose)?;
