@@ -285,6 +285,48 @@ async fn an_app_works_without_the_owners_key() {
 }
 
 #[tokio::test]
+async fn too_much_to_encrypt_is_told_with_what_it_is_and_how_much_would_do() {
+    let server = Server::start().await;
+    let customer = customer(&server).await;
+    let directory = customer.path();
+    let write =
+        |name: &str, len: usize| std::fs::write(directory.join(name), vec![7; len]).unwrap();
+    write("message", 10);
+    write("context", 1_024);
+    write("long-context", 1_025);
+    let aes = import_raw(&server, directory, "aes-256", "encrypt").await;
+    let with_aad = |aad: &str| {
+        format!("encrypt --key {aes} --alg xaes-256-gcm --in message --out c --aad {aad}")
+    };
+    json(directory, &with_aad("context")).await;
+    let (code, sentence) = failure(directory, &with_aad("long-context")).await;
+    assert_eq!(code, "too-large");
+    assert!(
+        sentence.contains("at most 1024 bytes of additional data"),
+        "{sentence}"
+    );
+
+    for (kind, most) in [("rsa-2048", 190), ("rsa-3072", 318), ("rsa-4096", 446)] {
+        let import = format!(
+            "key import --in {KEYS}/{kind}.pem --kind {kind} --use decrypt --partition payments --revocation {}",
+            server.url
+        );
+        let id = json(directory, &import).await["key"].clone();
+        let encrypt = format!(
+            "encrypt --key {} --alg rsa-oaep-sha256 --in data --out e",
+            id.as_str().unwrap()
+        );
+        write("data", most);
+        json(directory, &encrypt).await;
+        write("data", most + 1);
+        let (code, sentence) = failure(directory, &encrypt).await;
+        assert_eq!(code, "out-of-range");
+        let expected = format!("takes at most {most} bytes, and the data has {}", most + 1);
+        assert!(sentence.contains(&expected), "{sentence}");
+    }
+}
+
+#[tokio::test]
 async fn destroying_again_is_told_as_done_already() {
     let server = Server::start().await;
     let customer = customer(&server).await;
