@@ -47,10 +47,12 @@ pub struct Config {
     /// The trust file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<PathBuf>,
-    /// The owner's private key, PKCS#8 in PEM.
-    pub owner_key: PathBuf,
+    /// The owner's private key, PKCS#8 in PEM. The machine of an app has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_key: Option<PathBuf>,
     /// The app's private key, PKCS#8 in PEM.
-    pub app_key: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_key: Option<PathBuf>,
     /// Where imports, receipts and what was seen of a provider are kept.
     pub state_dir: PathBuf,
     /// The customer's revocation services.
@@ -90,14 +92,15 @@ impl Config {
         let mut config: Config = toml::from_str(&text).map_err(|error| form(error.to_string()))?;
         let base = path.parent().unwrap_or(Path::new(""));
         let anchor = |path: &mut PathBuf| *path = base.join(&*path);
+        anchor(&mut config.state_dir);
         [
+            &mut config.trust,
             &mut config.owner_key,
             &mut config.app_key,
-            &mut config.state_dir,
         ]
         .into_iter()
+        .flatten()
         .for_each(anchor);
-        config.trust.iter_mut().for_each(anchor);
         for service in &mut config.revocation {
             service.ca.iter_mut().for_each(anchor);
             service.registrar_token_file.iter_mut().for_each(anchor);
@@ -137,8 +140,8 @@ mod tests {
         Config {
             url: Some("https://parent.example".into()),
             trust: Some("trust.toml".into()),
-            owner_key: "owner.pem".into(),
-            app_key: "/keys/app.pem".into(),
+            owner_key: Some("owner.pem".into()),
+            app_key: Some("/keys/app.pem".into()),
             state_dir: "state".into(),
             revocation: vec![ServiceConfig {
                 url: "https://status.example".into(),
@@ -161,8 +164,8 @@ mod tests {
         };
         read.map(|config| Config {
             trust: config.trust.as_deref().map(local),
-            owner_key: local(&config.owner_key),
-            app_key: local(&config.app_key),
+            owner_key: config.owner_key.as_deref().map(local),
+            app_key: config.app_key.as_deref().map(local),
             state_dir: local(&config.state_dir),
             revocation: config
                 .revocation
@@ -180,6 +183,17 @@ mod tests {
     #[test]
     fn a_configuration_reads_back_with_its_own_directory_as_base() {
         assert_eq!(read(&config().to_toml()).unwrap(), config());
+    }
+
+    #[test]
+    fn an_apps_machine_names_no_owner_key_and_an_owners_no_app_key() {
+        let app = Config {
+            owner_key: None,
+            ..config()
+        };
+        assert_eq!(read(&app.to_toml()).unwrap(), app);
+        let state_only = read("state_dir = \"state\"\n").unwrap();
+        assert_eq!((state_only.owner_key, state_only.app_key), (None, None));
     }
 
     #[test]

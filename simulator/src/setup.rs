@@ -291,8 +291,8 @@ pub(crate) fn write_customer(
     let config = CofferConfig {
         url: Some(parent.url.clone()),
         trust: Some(layout.trust_file()),
-        owner_key: layout.owner_key(),
-        app_key: layout.app_key(),
+        owner_key: Some(layout.owner_key()),
+        app_key: Some(layout.app_key()),
         state_dir: layout.coffer_state(),
         revocation: vec![ServiceConfig {
             url: revocation.url.clone(),

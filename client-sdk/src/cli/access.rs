@@ -10,7 +10,7 @@ use std::time::Duration;
 use cofferdam_wire::Code;
 use cofferdam_wire::id::{GroupId, KeyId};
 use cofferdam_wire::import::UsagePolicy;
-use cofferdam_wire::kind::{Action, Algorithm};
+use cofferdam_wire::kind::{Action, Algorithm, KeyKind};
 use cofferdam_wire::limits;
 use cofferdam_wire::session::{Audience, Grant, SignedGrant};
 
@@ -91,7 +91,7 @@ pub(super) async fn session(
             let grant = OwnedGrant::read(&files::read(file, limits::GRANT)?)?;
             let app_file = match purpose.app_key {
                 Some(path) => path.to_path_buf(),
-                None => context.config()?.app_key,
+                None => context.app_key()?,
             };
             let app = signing_key(&app_file)?;
             check_grant(file, grant.grant(), purpose)?;
@@ -197,6 +197,38 @@ fn check_policy(
     ))
 }
 
+/// Refuses what RSA-OAEP with a key of this machine cannot carry: its modulus less two hashes and two bytes.
+pub(super) fn check_oaep(
+    context: &Context,
+    key: &KeyId,
+    algorithm: Algorithm,
+    len: usize,
+) -> Result<(), Failure> {
+    let hash = match algorithm {
+        Algorithm::RsaOaepSha256 => 32,
+        _ => return Ok(()),
+    };
+    let Some(import) = context.imported(key)? else {
+        return Ok(());
+    };
+    let kind = import.sealed.expected().policy.kind;
+    let modulus = match kind {
+        KeyKind::Rsa2048 => 256,
+        KeyKind::Rsa3072 => 384,
+        KeyKind::Rsa4096 => 512,
+        _ => return Ok(()),
+    };
+    let most = modulus - 2 * hash - 2;
+    if len <= most {
+        return Ok(());
+    }
+    let sentence = format!(
+        "{algorithm} with the key {key} of kind {kind} takes at most {most} bytes, and the data has {len}; \
+         encrypt it under a symmetric key and that key with this one"
+    );
+    Err(Failure::refusal(Code::OutOfRange, sentence))
+}
+
 fn check_grant(file: &Path, grant: &Grant, purpose: &Purpose<'_>) -> Result<(), Failure> {
     let refused = |sentence| Err(Failure::refusal(Code::NotPermitted, sentence));
     let shown = file.display();
@@ -266,7 +298,7 @@ fn names<T: std::fmt::Display>(values: &[T]) -> String {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use cofferdam_wire::kind::{KeyKind, UsageClass};
+    use cofferdam_wire::kind::UsageClass;
 
     fn refused(kind: KeyKind, class: UsageClass, action: Action, algorithm: Algorithm) -> String {
         let policy = UsagePolicy {

@@ -113,7 +113,25 @@ impl Context {
     }
 
     pub(super) fn owner(&self) -> Result<SigningKey, Failure> {
-        signing_key(&self.config()?.owner_key)
+        let missing = || {
+            Failure::new(
+                "config",
+                "this machine has no owner key; name it as owner_key in coffer.toml (an app that gives --grant FILE \
+                 needs none)",
+            )
+        };
+        signing_key(&self.config()?.owner_key.ok_or_else(missing)?)
+    }
+
+    /// The file of the app's key in the configuration.
+    pub(super) fn app_key(&self) -> Result<PathBuf, Failure> {
+        let missing = || {
+            Failure::new(
+                "config",
+                "this machine has no app key; name it as app_key in coffer.toml, or give --app-key FILE",
+            )
+        };
+        self.config()?.app_key.ok_or_else(missing)
     }
 
     pub(super) fn store(&self) -> Result<ImportStore, Failure> {

@@ -62,8 +62,8 @@ pub(super) fn init(context: &Context, options: &Init) -> Result<Shown, Failure> 
     let config = Config {
         url: context.global().url.clone(),
         trust,
-        owner_key: "owner.pem".into(),
-        app_key: "app.pem".into(),
+        owner_key: Some("owner.pem".into()),
+        app_key: Some("app.pem".into()),
         state_dir: "state".into(),
         revocation: Vec::new(),
     };

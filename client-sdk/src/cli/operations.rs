@@ -73,6 +73,7 @@ pub(super) async fn encrypt(context: &Context, options: &Encrypt) -> Result<Show
     let key = allowed(context, &options.access, Action::Encrypt, alg)?;
     let aad = additional(options.aad.as_deref())?;
     let data = read_input(&options.input)?.to_vec();
+    access::check_oaep(context, &key, alg, data.len())?;
     let session = open(context, key, &options.access, Action::Encrypt).await?;
     let ciphertext = session.encrypt(key, alg, aad, data).await?;
     made_by(

@@ -58,8 +58,10 @@ pub enum SessionError {
     #[error("a session takes 1 to 4 grants, and {0} were given")]
     Grants(usize),
     /// More data than one request carries.
-    #[error("one operation takes at most {limit} bytes of data")]
+    #[error("one operation takes at most {limit} bytes of {what}")]
     TooLarge {
+        /// Data, additional data or random data.
+        what: &'static str,
         /// The most.
         limit: usize,
     },

@@ -154,6 +154,7 @@ impl Opened {
         let sealed =
             xaes::seal_with_random_nonce(&self.request_key, &aad, &plain).map_err(|_| {
                 SessionError::TooLarge {
+                    what: "data",
                     limit: limits::OPERATION_DATA,
                 }
             })?;
@@ -163,6 +164,7 @@ impl Opened {
         });
         if body.len() > limits::SEALED_REQUEST {
             return Err(SessionError::TooLarge {
+                what: "data",
                 limit: limits::OPERATION_DATA,
             });
         }

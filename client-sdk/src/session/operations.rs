@@ -146,6 +146,7 @@ impl<P: Parent> Session<P> {
     pub async fn random(&self, count: u16) -> Result<Zeroizing<Vec<u8>>, SessionError> {
         if usize::from(count) > limits::RANDOM {
             return Err(SessionError::TooLarge {
+                what: "random data",
                 limit: limits::RANDOM,
             });
         }
@@ -195,6 +196,7 @@ fn check_size(operation: &Operation) -> Result<(), SessionError> {
     };
     if aad > limits::ADDITIONAL_DATA {
         return Err(SessionError::TooLarge {
+            what: "additional data",
             limit: limits::ADDITIONAL_DATA,
         });
     }
@@ -205,6 +207,7 @@ fn check_size(operation: &Operation) -> Result<(), SessionError> {
     };
     if data > limits::OPERATION_DATA + around {
         return Err(SessionError::TooLarge {
+            what: "data",
             limit: limits::OPERATION_DATA,
         });
     }

@@ -160,13 +160,20 @@ impl World {
     }
 }
 
-/// x out of an Ed25519 COSE_Key with both halves, as a public COSE_Key.
+/// The public COSE_Key in one of an Ed25519 or RSA key with both halves.
 fn public_half(cose_key: &[u8]) -> Vec<u8> {
+    const RSA: i8 = 3;
     let mut decoder = minicbor::Decoder::new(cose_key);
     decoder.map().unwrap();
-    for _ in 0..5 {
+    let [_, key_type, _] = [(); 3].map(|()| decoder.i8().unwrap());
+    if key_type == RSA {
+        let modulus = decoder.bytes().unwrap();
         decoder.i8().unwrap();
+        let exponent = decoder.bytes().unwrap();
+        let key = cofferdam::crypto::public_key::PublicKey::rsa(modulus, exponent);
+        return key.unwrap().to_cose();
     }
+    let [_curve, _] = [(); 2].map(|()| decoder.i8().unwrap());
     let x = decoder.bytes().unwrap().try_into().unwrap();
     cofferdam_wire::cose::PublicKey::Ed25519(x).to_cose()
 }

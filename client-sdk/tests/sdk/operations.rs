@@ -235,6 +235,97 @@ async fn a_wrong_algorithm_use_or_app_key_is_told_before_anything_is_sent() {
     assert_eq!(files_of(directory), before);
 }
 
+/// The machine of an app: no owner key, no imports, a grant from the owner.
+#[tokio::test]
+async fn an_app_works_without_the_owners_key() {
+    let server = Server::start().await;
+    let customer = customer(&server).await;
+    let directory = customer.path();
+    let id = import(&server, directory).await["key"].clone();
+    let id = id.as_str().unwrap();
+    let machine = tempfile::tempdir().unwrap();
+    let app = machine.path();
+    std::fs::create_dir(app.join(".coffer")).unwrap();
+    let at = |name: &str| app.join(".coffer").join(name);
+    let write_config = |more: &str| {
+        let text = format!(
+            "url = \"{}\"\ntrust = \"trust.toml\"\nstate_dir = \"state\"\n{more}",
+            server.url
+        );
+        std::fs::write(at("coffer.toml"), text).unwrap();
+    };
+    write_config("app_key = \"app.pem\"\n");
+    std::fs::copy(directory.join("trust.toml"), at("trust.toml")).unwrap();
+    std::fs::copy(directory.join(".coffer/app.pem"), at("app.pem")).unwrap();
+    std::fs::write(app.join("message"), "message").unwrap();
+    let out = app.join("g");
+    let create = format!(
+        "grant create --keys {id} --ops sign --app .coffer/app-public.pem --expires 2099-01-01T00:00:00Z --out {}",
+        out.display()
+    );
+    json(directory, &create).await;
+    let sign = |more: &str| format!("sign --key {id} --alg ed25519 --in message {more}");
+    json(app, "trust verify").await;
+    json(app, &sign("--grant g")).await;
+
+    let no_owner = "this machine has no owner key; name it as owner_key in coffer.toml";
+    let grant = format!(
+        "grant create --keys {id} --ops sign --provider --expires 2099-01-01T00:00:00Z --out h --partition payments"
+    );
+    for arguments in [sign("--partition payments"), grant] {
+        let (code, sentence) = failure(app, &arguments).await;
+        assert_eq!(code, "config", "{arguments}: {sentence}");
+        assert!(sentence.contains(no_owner), "{arguments}: {sentence}");
+    }
+    write_config("");
+    json(app, &sign("--grant g --app-key .coffer/app.pem")).await;
+    let (code, sentence) = failure(app, &sign("--grant g")).await;
+    assert_eq!(code, "config");
+    assert!(sentence.contains("--app-key FILE"), "{sentence}");
+}
+
+#[tokio::test]
+async fn too_much_to_encrypt_is_told_with_what_it_is_and_how_much_would_do() {
+    let server = Server::start().await;
+    let customer = customer(&server).await;
+    let directory = customer.path();
+    let write =
+        |name: &str, len: usize| std::fs::write(directory.join(name), vec![7; len]).unwrap();
+    write("message", 10);
+    write("context", 1_024);
+    write("long-context", 1_025);
+    let aes = import_raw(&server, directory, "aes-256", "encrypt").await;
+    let with_aad = |aad: &str| {
+        format!("encrypt --key {aes} --alg xaes-256-gcm --in message --out c --aad {aad}")
+    };
+    json(directory, &with_aad("context")).await;
+    let (code, sentence) = failure(directory, &with_aad("long-context")).await;
+    assert_eq!(code, "too-large");
+    assert!(
+        sentence.contains("at most 1024 bytes of additional data"),
+        "{sentence}"
+    );
+
+    for (kind, most) in [("rsa-2048", 190), ("rsa-3072", 318), ("rsa-4096", 446)] {
+        let import = format!(
+            "key import --in {KEYS}/{kind}.pem --kind {kind} --use decrypt --partition payments --revocation {}",
+            server.url
+        );
+        let id = json(directory, &import).await["key"].clone();
+        let encrypt = format!(
+            "encrypt --key {} --alg rsa-oaep-sha256 --in data --out e",
+            id.as_str().unwrap()
+        );
+        write("data", most);
+        json(directory, &encrypt).await;
+        write("data", most + 1);
+        let (code, sentence) = failure(directory, &encrypt).await;
+        assert_eq!(code, "out-of-range");
+        let expected = format!("takes at most {most} bytes, and the data has {}", most + 1);
+        assert!(sentence.contains(&expected), "{sentence}");
+    }
+}
+
 #[tokio::test]
 async fn destroying_again_is_told_as_done_already() {
     let server = Server::start().await;
